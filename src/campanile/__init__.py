@@ -1,0 +1,3 @@
+"""Campanile: a self-hosted server for campaign statistics and campaign reports."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,114 @@
+"""Settings of one server: defaults, overlaid by a TOML file, by `CAMPANILE_*` variables, by command-line flags.
+
+The struct is built once at start and passed in; nothing reads the environment later.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from campanile.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "CAMPANILE_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings. Field `data` is read from `CAMPANILE_DATA`, and so on."""
+
+    data: str = "./data"
+    """Folder of the embedded engine, the metadata database, keys and report files."""
+    engine_url: str = ""
+    """`chdb:///folder` (default: `<data>/engine`) or `clickhouse://user:pass@host:8123/db?cluster=name`;
+    several nodes as `host1:8123,host2:8123`, one per shard."""
+    metadata_url: str = ""
+    """`sqlite:///file` (default: `<data>/metadata.db`) or `postgresql://user:pass@host/db`."""
+    limiter_url: str = "memory://"
+    """Where rate limits are counted: `memory://`, or `redis://host:port/0` shared by several processes."""
+    secret_key: str = ""
+    """Master key for stored secrets, at least 32 characters. Default: a file `secret.key` (mode 0600) in `data`."""
+    base_url: str = ""
+    """Public address of this server, used in links; default `http://<host>:<port>`."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8080
+    """Port to listen on."""
+    http_server: str = "granian"
+    """`granian` or `uvicorn`."""
+    log_level: str = "info"
+    """`debug`, `info`, `warning` or `error`."""
+    engine_handles: int = 4
+    """Questions answered at the same time by the embedded engine (each holds one handle)."""
+    query_timeout: float = 30.0
+    """Seconds one question to the engine may take."""
+    commit_interval: float = 0.02
+    """Seconds the intake waits for more events before it writes a group."""
+    commit_rows: int = 10_000
+    """Events after which the intake writes a group at once."""
+    intake_pending_bytes: int = 64 * 1024 * 1024
+    """Bytes of decoded events that may wait for the store over all workspaces; beyond: 503."""
+    intake_requests: int = 200
+    """Intake requests in flight; beyond: 503."""
+    intake_rate: int = 20_000
+    """Events per second a workspace may send, sustained; beyond the burst: 429."""
+    intake_burst: int = 100_000
+    """Events a workspace may send at once before `intake_rate` applies."""
+    failed_logins_per_minute: int = 60
+    """Failed authentications per source address and minute; beyond: 429."""
+    min_free_bytes: int = 1024 * 1024 * 1024
+    """Free disk space in `data` below which writes are refused (503)."""
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data).expanduser().resolve()
+
+    @property
+    def resolved_engine_url(self) -> str:
+        return self.engine_url or f"chdb://{self.data_path / 'engine'}"
+
+    @property
+    def resolved_metadata_url(self) -> str:
+        return self.metadata_url or f"sqlite:///{self.data_path / 'metadata.db'}"
+
+    @property
+    def resolved_base_url(self) -> str:
+        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def load_settings(
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Build the settings; later sources win, `None` flags are ignored.
+
+    Raises:
+        ConfigurationError: unreadable file, unknown name or a value of the wrong type; the message names it.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        values.update(_read_file(config))
+    for name, text in (environment or {}).items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
+            if key in Settings.__struct_fields__:
+                values[key] = text
+    values.update({key: value for key, value in (flags or {}).items() if value is not None})
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"settings: {error}") from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the settings file {path}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
