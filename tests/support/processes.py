@@ -1,0 +1,71 @@
+"""Child processes of the tests: free ports, waiting, and nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Prefix of a command: the kernel kills the program when the thread that started it ends, however that happens."""
+SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY_FREE = 4 * 1024**3
+"""Bytes that must be free before test data goes to memory instead of a disk."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that were free a moment ago, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for candidate in sockets:
+            candidate.bind(("127.0.0.1", 0))
+        return [candidate.getsockname()[1] for candidate in sockets]
+
+
+class Died(RuntimeError):
+    """A server ended before it answered."""
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], *, seconds: float, what: str) -> None:
+    """Ask `ready` until it says yes.
+
+    Raises:
+        Died: the process ended first.
+        TimeoutError: it lives but did not answer within `seconds`.
+    """
+    end = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None:
+            raise Died(f"{what} ended with status {process.returncode} before it answered")
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what} did not answer within {seconds:.0f} seconds")
+        time.sleep(0.02)
+
+
+def stop(process: subprocess.Popen[bytes], *, gently: float = 0) -> None:
+    """End one process that we started: with `gently` seconds of grace, or at once."""
+    if process.poll() is None and gently:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(gently)
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+@contextlib.contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """A folder for throw-away data: in memory when there is room, so that fsync costs the tests nothing."""
+    with_room = SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK)
+    with_room = with_room and shutil.disk_usage(SHARED_MEMORY).free > SHARED_MEMORY_FREE
+    folder = Path(tempfile.mkdtemp(prefix=f"campanile-{prefix}-", dir=SHARED_MEMORY if with_room else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
