@@ -1,0 +1,62 @@
+# Everything a developer does with Campanile. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check bench clean
+
+# uv takes the Python that is there; it must not fetch one.
+export UV_PYTHON_DOWNLOADS := never
+TOOLS := build/tools
+UV := $(if $(shell uv --version 2>/dev/null),uv,$(TOOLS)/bin/uv)
+UV_FILE := $(filter-out uv,$(UV))
+ENVIRONMENT := .venv/.synced
+NODE_MODULES := tests/node_modules/.package-lock.json
+BIN := .venv/bin
+
+# Arguments for the command behind a target: make demo ARGS="--port 9000"
+ARGS ?=
+# Test processes side by side; each has servers of its own.
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: $(ENVIRONMENT) ## Sample workspace and events on the embedded engine, both main APIs, then a server
+	$(BIN)/campanile demo $(ARGS)
+
+serve: $(ENVIRONMENT) ## The server on ./data
+	$(BIN)/campanile serve $(ARGS)
+
+setup: $(ENVIRONMENT) $(NODE_MODULES) ## Install what the tests need and this machine lacks (Python and npm packages, PostgreSQL, Redis)
+	@tools/install-servers.sh
+
+test: setup ## All tests, with real ClickHouse nodes, PostgreSQL and Redis
+	$(PYTEST) $(ARGS)
+
+check: setup ## Lint, types and the fast tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(PYTEST) -m "not slow" $(ARGS)
+
+bench: $(ENVIRONMENT) ## Measure and compare with the recorded numbers
+	$(BIN)/python -m bench $(ARGS)
+
+clean: ## Remove everything that `make setup` put into this folder
+	rm -rf .venv build tests/node_modules .mypy_cache .ruff_cache .hypothesis
+
+# The pinned Python is the one we develop on; any other that the package supports will do.
+$(ENVIRONMENT): uv.lock pyproject.toml $(UV_FILE)
+	@if ! $(UV) python find --quiet "$$(cat .python-version)" >/dev/null 2>&1; then export UV_PYTHON='>=3.11'; fi; \
+		set -x; $(UV) sync --quiet --frozen --extra server
+	@touch $@
+
+$(NODE_MODULES): tests/package.json tests/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer" >&2; exit 1; }
+	npm ci --prefix tests --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(TOOLS)/bin/uv:
+	tools/install-uv.sh $(TOOLS)
