@@ -1,4 +1,4 @@
-"""Calendar days of a time zone as UTC instants (metric rules: days of 23 or 25 hours, missing and doubled midnights)."""
+"""Calendar days of a time zone as UTC instants: days of 23 or 25 hours, missing and doubled midnights."""
 
 from __future__ import annotations
 

@@ -51,3 +51,8 @@ ENGINE = ReplacingMergeTree(precedence)
 PARTITION BY toYYYYMM(ts)
 ORDER BY (workspace_id, campaign_id, type, toDate(ts), user_key, event_key)
 SETTINGS deduplicate_merge_projection_mode = 'rebuild', fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- only: cluster
+-- All events of a user live on one shard, so every distinct count is a plain sum over the shards.
+CREATE TABLE IF NOT EXISTS {database}.events AS {database}.events_local
+ENGINE = Distributed('{cluster}', '{database}', 'events_local', user_key);

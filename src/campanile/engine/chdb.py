@@ -1,0 +1,153 @@
+"""The embedded engine: chDB inside this process, one folder, one process."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from pyarrow import ipc
+
+from campanile.engine.engine import WRITE_SETTINGS, Engine, EngineError, QuestionTimeout, migration_names
+from campanile.engine.lock import FolderLock
+from campanile.engine.questions import Question
+from campanile.errors import ConfigurationError, EngineUnavailable
+
+DATABASE = "campanile"
+_TIMEOUT_CODE = 159
+
+
+class ChdbEngine(Engine):
+    """chDB in `folder`. `handles` questions run side by side; writes have a handle of their own.
+
+    Raises:
+        ConfigurationError: another process uses the folder, or it cannot be opened.
+    """
+
+    shared = False
+
+    def __init__(self, folder: Path, *, handles: int, query_timeout: float) -> None:
+        super().__init__(workers=handles, query_timeout=query_timeout)
+        self.folder = folder
+        self._lock = FolderLock(folder)
+        self._spool = folder / "inserts"
+        self._writing = threading.Lock()
+        try:
+            self._spool.mkdir(exist_ok=True)
+            for left_over in self._spool.iterdir():
+                left_over.unlink()
+            self._writer = self._open()
+            self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
+            for _ in range(handles):
+                self._clients.put(self._open())
+            self._writer.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        except (ClickHouseError, OSError) as error:
+            self._lock.release()
+            raise ConfigurationError(f"cannot open the embedded engine in {folder}: {error}") from error
+
+    def _open(self) -> Client:
+        return clickhouse_connect.get_client(interface="chdb", path=str(self.folder / "store"))
+
+    def pending_migrations(self) -> list[str]:
+        with self._write() as client:
+            client.command(_MIGRATIONS_TABLE)
+            rows = client.query(f"SELECT name FROM {DATABASE}.migrations").result_rows
+        done = {row[0] for row in rows}
+        return [name for name in migration_names() if name not in done]
+
+    def ping(self) -> None:
+        with self._read() as client, _translated():
+            client.query("SELECT 1")
+
+    def truncate(self) -> None:
+        with self._write() as client:
+            for table in ("events", "snapshots"):
+                client.command(f"TRUNCATE TABLE IF EXISTS {DATABASE}.{table}")
+
+    def close(self) -> None:
+        super().close()
+        while not self._clients.empty():
+            self._clients.get().close()
+        self._writer.close()
+        self._lock.release()
+
+    def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with self._read() as client, _translated():
+            result = client.query(
+                question.sql(DATABASE),
+                parameters=dict(parameters),
+                settings={"max_execution_time": self._query_timeout, "max_query_size": MAX_QUERY_BYTES},
+            )
+            return [tuple(row) for row in result.result_rows]
+
+    def _insert(self, table: str, rows: pa.Table) -> None:
+        # The engine reads the rows from a file beside its store: the binding offers no other way in that keeps
+        # binary columns intact, and a file in memory-backed /tmp would not show a full disk in time.
+        columns = ", ".join(f"`{name}`" for name in rows.column_names)
+        settings = ", ".join(f"{name} = {value}" for name, value in WRITE_SETTINGS.items())
+        path = ""
+        try:
+            with tempfile.NamedTemporaryFile(dir=self._spool, suffix=".arrow", delete=False) as file:
+                path = file.name
+                with ipc.new_file(file, rows.schema) as writer:
+                    writer.write_table(rows)
+            with self._write() as client:
+                client.command(
+                    f"INSERT INTO {DATABASE}.{table} ({columns}) FROM INFILE '{path}' SETTINGS {settings} FORMAT Arrow"
+                )
+        except (ClickHouseError, OSError, pa.ArrowException) as error:
+            raise EngineUnavailable(f"the event store did not take the rows: {_first_line(error)}") from error
+        finally:
+            if path:
+                with contextlib.suppress(FileNotFoundError):
+                    Path(path).unlink()
+
+    def _migrate(self, name: str, statements: Sequence[tuple[str, bool]]) -> None:
+        with self._write() as client, _translated():
+            for statement, cluster_only in statements:
+                if not cluster_only:
+                    client.command(statement.replace("{database}", DATABASE).replace("{local}", ""))
+            client.command(f"INSERT INTO {DATABASE}.migrations (name) VALUES ('{name}')")
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[Client]:
+        client = self._clients.get()
+        try:
+            yield client
+        finally:
+            self._clients.put(client)
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[Client]:
+        with self._writing:
+            yield self._writer
+
+
+MAX_QUERY_BYTES = 16 * 1024 * 1024
+"""Largest statement, in bytes: questions carry id lists."""
+
+_MIGRATIONS_TABLE = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.migrations
+(name String, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY name
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"""
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ClickHouseError as error:
+        if getattr(error, "code", None) == _TIMEOUT_CODE:
+            raise QuestionTimeout("the question took too long") from error
+        raise EngineError(f"the engine refused a statement: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0][:300]

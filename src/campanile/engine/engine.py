@@ -1,0 +1,126 @@
+"""The narrow interface to the event store; both back ends answer the same questions with the same numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import resources
+from typing import Any
+
+import pyarrow as pa
+
+from campanile.engine.questions import Question, load_question
+from campanile.engine.tables import arrow_table
+from campanile.errors import CampanileError
+
+WRITE_SETTINGS: dict[str, str] = {
+    # Server-side batching would acknowledge before the rows are durable; groups are formed by the intake.
+    "async_insert": "0",
+    # Duplicates are removed by identity; block hashes would drop a repeated block of distinct facts.
+    "insert_deduplicate": "0",
+    "deduplicate_blocks_in_dependent_materialized_views": "0",
+}
+"""Pinned for every insert; their defaults differ between engine versions."""
+
+_MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_CLUSTER_ONLY = "-- only: cluster"
+
+
+class EngineError(CampanileError):
+    """The engine refused a statement: a defect, not the user's fault. Shown as status 500 without details."""
+
+    type = "engine_error"
+
+
+class QuestionTimeout(EngineError):
+    """A question ran longer than the configured time."""
+
+    type = "question_timeout"
+
+
+class Engine(ABC):
+    """An event store. Thread-safe; `close` it when done."""
+
+    shared: bool
+    """Whether other processes may write to the same store."""
+
+    def __init__(self, *, workers: int, query_timeout: float) -> None:
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+        self._query_timeout = query_timeout
+
+    def ask(self, question: str, workspace: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Answer `questions/<question>.sql` for one workspace.
+
+        Raises:
+            ValueError: no workspace given.
+            EngineError: the engine refused the statement. EngineUnavailable: the store does not answer.
+        """
+        if not workspace:
+            raise ValueError(f"the question {question} needs a workspace")
+        return self._run(load_question(question), {**parameters, "workspace": workspace})
+
+    async def answer(self, question: str, workspace: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """`ask` in the engine's own threads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, partial(self.ask, question, workspace, **parameters))
+
+    def append(self, table: str, columns: Mapping[str, Sequence[object]]) -> None:
+        """Write rows given as columns; durable and visible to every later question when it returns.
+
+        Raises:
+            EngineUnavailable: nothing can be said about the rows: they may or may not have been written.
+        """
+        self._insert(table, arrow_table(table, columns))
+
+    def migrate(self) -> list[str]:
+        """Apply the migrations that are missing; returns their names."""
+        applied: list[str] = []
+        for name in self.pending_migrations():
+            path = resources.files("campanile.engine") / "migrations" / name
+            self._migrate(name, split_statements(path.read_text(encoding="utf-8")))
+            applied.append(name)
+        return applied
+
+    @abstractmethod
+    def pending_migrations(self) -> list[str]:
+        """Names of the migrations that have not been applied everywhere, in order."""
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Raise EngineUnavailable unless the store answers."""
+
+    @abstractmethod
+    def truncate(self) -> None:
+        """Delete every row of every table; for tests and the demo."""
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    @abstractmethod
+    def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]: ...
+
+    @abstractmethod
+    def _insert(self, table: str, rows: pa.Table) -> None: ...
+
+    @abstractmethod
+    def _migrate(self, name: str, statements: Sequence[tuple[str, bool]]) -> None: ...
+
+
+def migration_names() -> list[str]:
+    """All engine migrations of this package, in order."""
+    folder = resources.files("campanile.engine") / "migrations"
+    return sorted(entry.name for entry in folder.iterdir() if _MIGRATION_NAME.match(entry.name))
+
+
+def split_statements(text: str) -> list[tuple[str, bool]]:
+    """The statements of a migration file, each with whether it is for clusters only."""
+    statements: list[tuple[str, bool]] = []
+    for chunk in re.split(r";\s*(?:\n|$)", text):
+        body = re.sub(r"^\s*--[^\n]*$", "", chunk, flags=re.MULTILINE).strip()
+        if body:
+            statements.append((body, _CLUSTER_ONLY in chunk))
+    return statements
