@@ -1,0 +1,119 @@
+"""A real `campanile serve` process for tests that kill it, starve it or load it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from tests.support.processes import DIE_WITH_PARENT, free_ports, stop, wait_until
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+class Credentials(NamedTuple):
+    """What `campanile workspace create --json` prints."""
+
+    workspace_id: str
+    report_key: str
+    ingest_key: str
+    manage_key: str
+
+
+class Server:
+    """`campanile serve` on one data folder. Between `start` and `kill` or `stop` it answers at `url`."""
+
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        (self.port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{self.port}"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMPANILE_")}
+        changed = {f"CAMPANILE_{name.upper()}": value for name, value in (settings or {}).items()}
+        self.environment = {**kept, **changed, "CAMPANILE_DATA": str(data)}
+        self.log = data.parent / f"{data.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready.
+
+        Raises:
+            RuntimeError: it ended or did not become ready; the message ends with its log.
+        """
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*DIE_WITH_PARENT, *_command("serve", "--port", str(self.port))],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_until(self.ready, self._process, seconds=START_SECONDS, what="campanile serve")
+        except (RuntimeError, TimeoutError) as error:
+            self.kill()
+            raise RuntimeError(f"{error}\n{self.log.read_text()[-4000:]}") from error
+
+    def ready(self) -> bool:
+        """Whether `/readyz` says yes now."""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        return False
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would: no signal handler runs."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """Ask it to end and wait for that."""
+        if self._process is not None:
+            stop(self._process, gently=STOP_SECONDS)
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    def run(self, *arguments: str) -> str:
+        """Run an admin command with the server's settings; returns what it printed.
+
+        Raises:
+            RuntimeError: it failed; the message is what it wrote.
+        """
+        done = subprocess.run(_command(*arguments), env=self.environment, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise RuntimeError(f"campanile {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def create_workspace(self, name: str) -> Credentials:
+        made = json.loads(self.run("workspace", "create", name, "--json"))
+        return Credentials(*(made[field] for field in Credentials._fields))
+
+
+@contextlib.contextmanager
+def running_server(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A started server; ended with the block, whatever the test did to it."""
+    server = Server(data, settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _command(*arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("campanile")), *arguments]
