@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from campanile.engine import Engine, open_engine
 from campanile.settings import Settings
+
+LIST_EVENT_IDS = """\
+import sys, clickhouse_connect
+client = clickhouse_connect.get_client(interface="chdb", path=sys.argv[1])
+for (event_id,) in client.query("SELECT event_id FROM campanile.events FINAL ORDER BY event_id").result_rows:
+    print(event_id)
+client.close()
+"""
 
 
 class EmbeddedEngine:
@@ -39,3 +49,9 @@ def open_migrated(settings: Settings) -> Engine:
         engine.close()
         raise
     return engine
+
+
+def stored_event_ids(data: Path) -> list[str]:
+    """Every event in the log of a stopped server, read past our own code and in a process of its own."""
+    command = [sys.executable, "-c", LIST_EVENT_IDS, str(data / "engine" / "store")]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout.split()
