@@ -41,6 +41,8 @@ def arrow_table(table: str, columns: Mapping[str, Sequence[object]]) -> pa.Table
 
 
 def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):  # made elsewhere, in the type of the column
+        return values if values.type == kind else values.cast(kind)
     first = values[0] if values else None
     if kind == _KEY and isinstance(first, int):
         values = [value.to_bytes(16, "little") for value in values if isinstance(value, int)]
