@@ -1,0 +1,137 @@
+"""Counts of the sample shop made straight from its rows, and their comparison with an answer of the Stats API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from campanile.demo.people import LOCALES, PLATFORMS, Bools, Ints
+from campanile.demo.table import KINDS, PERSONAL_PLATFORM_CHANNELS, VARIATIONS
+from campanile.demo.world import Demo
+
+_MAIL: Mapping[str, tuple[str, ...]] = {
+    "opened": ("open",),
+    "bounced": ("hard_bounce", "soft_bounce"),
+    "hard_bounce": ("hard_bounce",),
+    "soft_bounce": ("soft_bounce",),
+    "unsubscribe": ("unsubscribe",),
+    "complaint": ("complaint",),
+}
+_TRIED: Mapping[str, tuple[str, ...]] = {"attempted": ("attempted",), "sent": ("sent",), "failed": ("failed",)}
+_ARRIVED: Mapping[str, tuple[str, ...]] = {"delivered": ("delivered",), "click": ("click",)}
+_SHOWN: Mapping[str, tuple[str, ...]] = {"impression": ("impression",), "click": ("click",)}
+_CLOSED: Mapping[str, tuple[str, ...]] = {**_SHOWN, "closed_click": ("close",)}
+_SYNCED: Mapping[str, tuple[str, ...]] = {
+    "attempted": ("attempted",),
+    "sent": ("sent",),
+    "eligible_users": ("qualified",),
+    "successfully_synced": ("synced",),
+}
+
+FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "PUSH": {**_TRIED, **_SHOWN},
+    "EMAIL": {**_TRIED, **_ARRIVED, **_MAIL},
+    "SMS": {**_TRIED, **_ARRIVED},
+    "WHATSAPP": {"sent": ("sent",), **_ARRIVED, "read": ("read",)},
+    "IN_APP": _CLOSED,
+    "OSM": _CLOSED,
+    "WEB_PERSONALIZATION": _CLOSED,
+    "CARDS": {"sent": ("sent",), "delivered": ("delivered",), **_SHOWN},
+    "CONNECTOR": _TRIED,
+    "FACEBOOK_AUDIENCE": _SYNCED,
+    "GOOGLE_ADS_AUDIENCE": _SYNCED,
+}
+"""Per channel: the fields of `performance_stats` that are compared, and the event types each one counts."""
+
+Node = tuple[str, str, str]
+"""Platform, locale and variation keys as the default response dialect spells them."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What came of comparing an answer with our own counts."""
+
+    checked: int
+    """Numbers compared."""
+    wrong: tuple[str, ...]
+    """One sentence per number that differs or is missing."""
+
+
+def expected(demo: Demo, campaign_id: str, first: date, last: date, metric_type: str) -> dict[Node, dict[str, int]]:
+    """The counters of every node of a campaign (a parent includes its runs) on the local days `first`..`last`."""
+    tables = [table for table in demo.tables if campaign_id in (table.plan.campaign_id, table.plan.parent_id)]
+    channel = tables[0].plan.channel
+    columns = {
+        name: np.concatenate([table.columns()[name] for table in tables])
+        for name in ("kind", "person", "platform", "locale", "variation", "time")
+    }
+    start = demo.calendar.instant((demo.today - first).days, 0.0)
+    end = demo.calendar.instant((demo.today - last).days - 1, 0.0)
+    inside: Bools = (columns["time"] >= start) & (columns["time"] < end)
+    columns = {name: values[inside] for name, values in columns.items()}
+
+    nodes: dict[Node, dict[str, int]] = {}
+    for node, rows in _nodes(channel, columns):
+        counts = {}
+        for field, kinds in FIELDS[channel].items():
+            chosen = rows & np.isin(columns["kind"], [KINDS.index(kind) for kind in kinds])
+            persons = columns["person"][chosen]
+            counts[field] = int(np.unique(persons).size if metric_type == "UNIQUE" else persons.size)
+        nodes[node] = counts
+    return nodes
+
+
+def _nodes(channel: str, columns: Mapping[str, Ints]) -> Iterator[tuple[Node, Bools]]:
+    every = np.ones(columns["kind"].size, dtype=np.bool_)
+    if channel in PERSONAL_PLATFORM_CHANNELS:
+        platforms = [
+            (PLATFORMS[code].lower(), columns["platform"] == code) for code in np.unique(columns["platform"]) if code
+        ]
+    else:
+        platforms = [(channel, every)]
+    locales = _split(columns["locale"], LOCALES)
+    variations = _split(columns["variation"], VARIATIONS)
+    for platform, on_platform in platforms:
+        for locale, in_locale in [("all_locales", every), *locales]:
+            for variation, of_variation in [("all_variations", every), *variations]:
+                rows = on_platform & in_locale & of_variation
+                if rows.any():
+                    yield (platform, locale, variation), rows
+
+
+def _split(values: Ints, names: Sequence[str]) -> list[tuple[str, Bools]]:
+    """The parts of a dimension; none where there is only one."""
+    codes = [int(code) for code in np.unique(values) if code]
+    return [(names[code], values == code) for code in codes] if len(codes) > 1 else []
+
+
+def compare(
+    demo: Demo, answer: Mapping[str, Any], campaign_ids: Sequence[str], first: date, last: date, metric_type: str
+) -> Comparison:
+    """Compare the `data` of an answer with our own counts, for each of `campaign_ids`."""
+    checked = 0
+    wrong: list[str] = []
+    data = answer.get("data", {})
+    for campaign_id in campaign_ids:
+        for node, counts in expected(demo, campaign_id, first, last, metric_type).items():
+            stats = performance(data, campaign_id, node)
+            for field, count in counts.items():
+                checked += 1
+                found = None if stats is None else stats.get(field)
+                if found != count:
+                    wrong.append(f"{campaign_id} {' / '.join(node)} {field}: expected {count}, the answer has {found}")
+    return Comparison(checked, tuple(wrong))
+
+
+def performance(data: Mapping[str, Any], campaign_id: str, node: Node) -> Mapping[str, Any] | None:
+    """The `performance_stats` of a node, or None when the answer has no such node."""
+    platform, locale, variation = node
+    try:
+        platforms = data[campaign_id][0]["platforms"]
+        stats = platforms[platform]["locales"][locale]["variations"][variation]["performance_stats"]
+    except (KeyError, IndexError):
+        return None
+    return stats if isinstance(stats, Mapping) else None
