@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Row, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -27,6 +27,9 @@ POOL_WAIT_SECONDS = 30
 """How long a request waits for a free connection."""
 CONNECT_SECONDS = 10
 """How long to wait for PostgreSQL to accept a connection."""
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+"""A result row whose columns are known by their names."""
 
 _SQLITE_TRANSIENT = frozenset(
     {
@@ -45,7 +48,10 @@ class Metadata:
 
     def __init__(self, engine: Engine, sqlite_file: Path | None = None) -> None:
         self.engine = engine
-        self._reader = engine.execution_options(campanile_read_only=True)
+        if engine.dialect.name == "sqlite":
+            self._reader = engine.execution_options(campanile_read_only=True)
+        else:  # one statement sees one state anyway; without BEGIN and COMMIT a question is one round trip
+            self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sqlite_file = sqlite_file
         self._watcher: sqlite3.Connection | None = None
         self._watcher_lock = threading.Lock()
@@ -69,7 +75,7 @@ class Metadata:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads; on SQLite it waits for no writer.
+        """For reading only. On SQLite all statements see one state and wait for no writer.
 
         Raises:
             Unavailable: the database cannot be reached.

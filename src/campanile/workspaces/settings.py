@@ -1,0 +1,77 @@
+"""Settings of a workspace from text, as an operator types them, and from what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from campanile.errors import InvalidInput, Problem
+from campanile.kit.times import is_timezone
+from campanile.workspaces.schemas import WorkspaceSettings
+
+_TYPES = get_type_hints(WorkspaceSettings)
+_WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
+_RANGES: dict[str, tuple[int, int]] = {
+    "rate_limit": (1, 1_000_000),
+    "max_campaign_ids": (1, 50),
+    "intake_rate": (1, 100_000_000),
+    "intake_burst": (1, 100_000_000),
+}
+
+
+def parse_settings(changes: Mapping[str, str]) -> dict[str, Any]:
+    """Settings by name from their texts; an empty text means the default.
+
+    Raises:
+        InvalidInput: names every unknown setting and every value that does not fit.
+    """
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, text in changes.items():
+        try:
+            values[name] = _parse(name, text.strip())
+        except ValueError as error:
+            problems.append(Problem("invalid_setting", str(error), name))
+    if problems:
+        message = "; ".join(problem.message for problem in problems)
+        raise InvalidInput(message, attribute=problems[0].attribute, type="invalid_setting", problems=tuple(problems))
+    return values
+
+
+def load_settings(stored: str) -> tuple[dict[str, Any], WorkspaceSettings]:
+    """The stored decisions, and the complete settings they give; names of other versions are ignored."""
+    decided: dict[str, Any] = {key: value for key, value in msgspec.json.decode(stored).items() if key in _TYPES}
+    return decided, msgspec.convert(decided, WorkspaceSettings)
+
+
+def _parse(name: str, text: str) -> Any:
+    if name not in _TYPES:
+        raise ValueError(f"{name} is not a setting of a workspace; there are: {', '.join(_TYPES)}")
+    if not text:
+        return getattr(WorkspaceSettings(), name)
+    if name == "timezone":
+        if not is_timezone(text):
+            raise ValueError("timezone must be an IANA time zone such as Europe/Berlin or UTC")
+        return text
+    kind = _TYPES[name]
+    if kind is bool:
+        if text.lower() not in _WORDS:
+            raise ValueError(f"{name} must be true or false")
+        return _WORDS[text.lower()]
+    if get_origin(kind) is Literal:
+        choices = {str(choice): choice for choice in get_args(kind)}
+        if text.lower() not in choices:
+            raise ValueError(f"{name} must be one of: {', '.join(choices)}")
+        return choices[text.lower()]
+    return _whole_number(name, text)
+
+
+def _whole_number(name: str, text: str) -> int | None:
+    low, high = _RANGES[name]
+    if type(None) in get_args(_TYPES[name]) and text.lower() == "none":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and low <= int(text) <= high):
+        raise ValueError(f"{name} must be a whole number from {low} to {high}")
+    return int(text)
