@@ -34,6 +34,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     user_steps: tuple[str, ...]
     """The user-level ones among them: always the first ones."""
 
+    @property
+    def default_platforms(self) -> tuple[str, ...]:
+        """Platforms of a campaign without configured platforms and without events."""
+        return () if self.device_platforms else (self.key,)
+
     def platform(self, name: str) -> str:
         """The platform key of an event that names `name` (possibly nothing)."""
         return name.upper() or (UNKNOWN_PLATFORM if self.device_platforms else self.key)

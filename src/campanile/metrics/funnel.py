@@ -118,6 +118,9 @@ FUNNELS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Steps per channel, in order; channels without an entry have no funnel."""
 
+MESSAGE_STEPS: dict[str, str] = {step.key: step.count for step in _STEPS if step.count}
+"""Message-level steps with the count that answers each; all others are user-level."""
+
 REPORTABLE_STEPS = frozenset(STEPS) - {"sent", "delivered", "impressions"}
 """Steps a `qualified` event may name."""
 
@@ -129,7 +132,7 @@ def steps(channel: str) -> tuple[str, ...]:
 
 def user_steps(channel: str) -> tuple[str, ...]:
     """User-level steps of the channel; step k is at position k - 1."""
-    return tuple(key for key in steps(channel) if not STEPS[key].count)
+    return tuple(key for key in steps(channel) if key not in MESSAGE_STEPS)
 
 
 def entry_steps(channel: str) -> tuple[str, ...]:
@@ -150,7 +153,7 @@ def stage_index(channel: str, reason: str) -> int:
     return levels.index(known.stage) + 1 if known.stage in levels else NEVER
 
 
-def staged_reasons(channel: str) -> dict[str, int]:
+def reason_stages(channel: str) -> dict[str, int]:
     """All reasons that make a user leave the channel's funnel, with their stage; every other reason is `NEVER`."""
     stages = {reason: stage_index(channel, reason) for reason in STAGES}
     return {reason: stage for reason, stage in stages.items() if stage != NEVER}
@@ -158,17 +161,20 @@ def staged_reasons(channel: str) -> dict[str, int]:
 
 def funnel(
     channel: str,
-    depth: Mapping[int, Pair],
+    depths: Mapping[str, Mapping[int, Pair]],
     counts: Mapping[str, Pair],
     survivors: Mapping[str, Pair],
+    snapshots: Mapping[str, Pair],
 ) -> dict[str, Pair]:
     """The funnel of a node, in the order of the channel.
 
     Args:
-        depth: stage → (instance, user) pairs whose greatest stage it is, and users whose greatest stage over all
-            instances it is. Only entered pairs; missing stages are zero.
+        depths: user-level step → stage → entered (instance, user) pairs whose greatest stage it is, and users whose
+            greatest stage over all instances it is. The same histogram for every step, unless snapshots answer some
+            days of a step. Missing steps and stages are zero.
         counts: counts of the node by metric key; missing ones are zero.
         survivors: reported steps of the campaign (zero pairs included) with their numbers in this node.
+        snapshots: what ready-made numbers add to user-level steps.
     """
     levels = {key: number for number, key in enumerate(user_steps(channel), start=1)}
     result = {}
@@ -176,10 +182,12 @@ def funnel(
         if key in survivors:
             result[key] = survivors[key]
         elif key in levels:
-            passed = [pair for stage, pair in depth.items() if stage > levels[key]]
+            passed = [pair for stage, pair in depths.get(key, {}).items() if stage > levels[key]]
             result[key] = Pair(sum(pair.total for pair in passed), sum(pair.unique for pair in passed))
         else:
-            result[key] = counts.get(STEPS[key].count, ZERO)
+            result[key] = counts.get(MESSAGE_STEPS[key], ZERO)
+        if key in levels and key in snapshots:
+            result[key] = Pair(result[key].total + snapshots[key].total, result[key].unique + snapshots[key].unique)
     return result
 
 
