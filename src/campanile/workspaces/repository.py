@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from campanile.metadata import AnyRow
-from campanile.metadata.models import InstallationRow, KeyRow, WorkspaceRow
+from campanile.metadata.models import Base, InstallationRow, KeyRow, WorkspaceRow
 
 _WORKSPACE = (
     WorkspaceRow.id,
@@ -41,13 +41,13 @@ _CREDENTIAL = (
 
 def keep_fact(connection: Connection, name: str, value: str) -> str:
     """The value stored under `name`, which is `value` if there was none."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(InstallationRow).values(name=name, value=value).on_conflict_do_nothing())
+    _insert_new(connection, InstallationRow, {"name": name, "value": value})
     return connection.execute(select(InstallationRow.value).where(InstallationRow.name == name)).scalar_one()
 
 
-def add_workspace(connection: Connection, values: dict[str, Any]) -> None:
-    connection.execute(insert(WorkspaceRow).values(campaigns_version=0, **values))
+def add_workspace(connection: Connection, values: dict[str, Any]) -> bool:
+    """Whether it was added; otherwise a workspace with this id exists."""
+    return _insert_new(connection, WorkspaceRow, {"campaigns_version": 0, **values})
 
 
 def workspace(connection: Connection, workspace_id: str) -> AnyRow | None:
@@ -113,3 +113,9 @@ def sealed_values(connection: Connection, workspace_id: str) -> Sequence[AnyRow]
         KeyRow.workspace_id == workspace_id, KeyRow.sealed.is_not(None)
     )
     return connection.execute(statement.order_by(KeyRow.created_at, KeyRow.id)).all()
+
+
+def _insert_new(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    result = connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    return result.rowcount == 1

@@ -9,12 +9,10 @@ import threading
 from collections.abc import Collection, Mapping
 
 import msgspec
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from campanile.clock import Clock
 from campanile.errors import ConfigurationError, Conflict, InvalidInput, NotFound
-from campanile.metadata import AnyRow, Metadata
+from campanile.metadata import AnyRow, Connection, Metadata
 from campanile.workspaces import keys, repository
 from campanile.workspaces.schemas import (
     KEY_KINDS,
@@ -85,19 +83,15 @@ class WorkspaceService:
         }
         pseudonym_key = secrets.token_bytes(PSEUDONYM_KEY_BYTES)
         with self._metadata.begin() as connection:
-            try:
-                repository.add_workspace(
-                    connection,
-                    {
-                        "id": workspace_id,
-                        "name": _checked_name(name),
-                        "settings": msgspec.json.encode(decided).decode(),
-                        "pseudonym_key": self._master.seal(pseudonym_key, f"pseudonym:{workspace_id}"),
-                        "created_at": self._clock.now(),
-                    },
-                )
-            except IntegrityError as error:
-                raise Conflict(f"the workspace {workspace_id} exists already", type="workspace_exists") from error
+            row = {
+                "id": workspace_id,
+                "name": _checked_name(name),
+                "settings": msgspec.json.encode(decided).decode(),
+                "pseudonym_key": self._master.seal(pseudonym_key, f"pseudonym:{workspace_id}"),
+                "created_at": self._clock.now(),
+            }
+            if not repository.add_workspace(connection, row):
+                raise Conflict(f"the workspace {workspace_id} exists already", type="workspace_exists")
             for kind, value in values.items():
                 self._add_key(connection, workspace_id, kind, value, name="", scopes=None, stats_dialect=None)
             created = self._get(connection, workspace_id)
