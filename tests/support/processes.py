@@ -32,16 +32,18 @@ class Died(RuntimeError):
     """A server ended before it answered."""
 
 
-def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], *, seconds: float, what: str) -> None:
+def wait_until(
+    ready: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, *, seconds: float, what: str
+) -> None:
     """Ask `ready` until it says yes.
 
     Raises:
-        Died: the process ended first.
-        TimeoutError: it lives but did not answer within `seconds`.
+        Died: `process` ended first.
+        TimeoutError: it did not say yes within `seconds`.
     """
     end = time.monotonic() + seconds
     while not ready():
-        if process.poll() is not None:
+        if process is not None and process.poll() is not None:
             raise Died(f"{what} ended with status {process.returncode} before it answered")
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not answer within {seconds:.0f} seconds")
@@ -64,8 +66,18 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
     """A folder for throw-away data: in memory when there is room, so that fsync costs the tests nothing."""
     with_room = SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK)
     with_room = with_room and shutil.disk_usage(SHARED_MEMORY).free > SHARED_MEMORY_FREE
-    folder = Path(tempfile.mkdtemp(prefix=f"campanile-{prefix}-", dir=SHARED_MEMORY if with_room else None))
+    base = SHARED_MEMORY if with_room else Path(tempfile.gettempdir())
+    _sweep(base)
+    folder = Path(tempfile.mkdtemp(prefix=f"campanile-{os.getpid()}-{prefix}-", dir=base))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(base: Path) -> None:
+    """Remove the folders of test processes that were killed."""
+    for folder in base.glob("campanile-*-*-*"):
+        process = folder.name.split("-")[1]
+        if process.isdigit() and not Path("/proc", process).exists():
+            shutil.rmtree(folder, ignore_errors=True)

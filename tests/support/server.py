@@ -18,6 +18,8 @@ from tests.support.processes import DIE_WITH_PARENT, free_ports, stop, wait_unti
 
 START_SECONDS = 60
 STOP_SECONDS = 20
+WITHOUT_FILE_POWERS = (*DIE_WITH_PARENT[:-1], "--bounding-set=-dac_override,-dac_read_search,-fowner", "--")
+"""Prefix of a command started by root: like `DIE_WITH_PARENT`, and file permissions count."""
 
 
 class Credentials(NamedTuple):
@@ -30,10 +32,14 @@ class Credentials(NamedTuple):
 
 
 class Server:
-    """`campanile serve` on one data folder. Between `start` and `kill` or `stop` it answers at `url`."""
+    """`campanile serve` on one data folder. Between `start` and `kill` or `stop` it answers at `url`.
 
-    def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
+    `privileged=False` makes file permissions apply to it even when the tests run as root.
+    """
+
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None, *, privileged: bool = True) -> None:
         self.data = data
+        self._prefix = DIE_WITH_PARENT if privileged or os.geteuid() else WITHOUT_FILE_POWERS
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMPANILE_")}
@@ -50,7 +56,7 @@ class Server:
         """
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*DIE_WITH_PARENT, *_command("serve", "--port", str(self.port))],
+                [*self._prefix, *_command("serve", "--port", str(self.port))],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
