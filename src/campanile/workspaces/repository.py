@@ -117,5 +117,5 @@ def sealed_values(connection: Connection, workspace_id: str) -> Sequence[AnyRow]
 
 def _insert_new(connection: Connection, table: type[Base], values: dict[str, Any]) -> bool:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    result = connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
-    return result.rowcount == 1
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
