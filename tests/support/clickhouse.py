@@ -7,6 +7,7 @@ import http.client
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,7 +116,7 @@ def _start(folder: Path) -> tuple[ClusterInfo, list[subprocess.Popen[bytes]]]:
         nodes = [_spawn(config, base / f"node{index}", info, index) for index in range(NODES)]
         try:
             for node, port in zip(nodes, info.http_ports, strict=True):
-                wait_until(lambda port=port: _answers(port), node, seconds=START_SECONDS, what="a ClickHouse node")
+                wait_until(partial(_answers, port), node, seconds=START_SECONDS, what="a ClickHouse node")
         except (Died, TimeoutError) as error:
             for node in nodes:
                 stop(node)

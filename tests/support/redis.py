@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
 from tests.support.processes import DIE_WITH_PARENT, Died, free_ports, scratch_folder, stop, wait_until
 
@@ -51,7 +52,7 @@ def _start(binary: str, folder: str) -> tuple[subprocess.Popen[bytes], int]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_until(lambda port=port: _answers(port), process, seconds=20, what="redis-server")
+            wait_until(partial(_answers, port), process, seconds=20, what="redis-server")
         except Died:
             if attempt == STARTS:
                 raise
