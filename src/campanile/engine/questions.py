@@ -26,7 +26,7 @@ _SOURCES = {
 }
 _TABLES = {"events": "events", "raw_events": "events", "snapshots": "snapshots"}
 _MACRO = re.compile(r"\{\{(\w+)\}\}")
-_NAMED_TABLE = re.compile(r"\b(?:FROM|JOIN|TABLE|INTO)\s+(?!\(|\{\{)([A-Za-z_`\"][\w.`\"]*)", re.IGNORECASE)
+_NAMED_TABLE = re.compile(r"\b(?:FROM|(?<!ARRAY )JOIN|TABLE|INTO)\s+(?!\(|\{\{)([A-Za-z_`\"][\w.`\"]*)", re.IGNORECASE)
 _TABLE_FUNCTION = re.compile(r"\b(?:remote|remoteSecure|cluster|clusterAllReplicas|merge|url|file|s3|mysql|postgresql"
                              r"|dictGet\w*|joinGet\w*|viewIfPermitted)\s*\(", re.IGNORECASE)  # fmt: skip
 _COMMON_TABLE = re.compile(r"\b([A-Za-z_]\w*)\s+AS\s*\(\s*SELECT", re.IGNORECASE)

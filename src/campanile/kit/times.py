@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Window(msgspec.Struct, frozen=True):
     """Calendar days `first`..`last` (both inclusive) of `timezone`, as the half-open instants [start, end)."""
 
@@ -57,3 +60,8 @@ def is_timezone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True
+
+
+def epoch_milliseconds(instant: datetime) -> int:
+    """Whole milliseconds since 1970-01-01 UTC."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,350 @@
+"""The numbers of campaigns: integers per node of the campaign tree, from the log and from snapshots.
+
+This is the one place where event counts come from. The Stats API, reports and the dashboard read the same
+`CampaignNumbers`; rates and shapes are made from them elsewhere (metrics specification 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from campanile.campaigns.schemas import Campaign
+from campanile.campaigns.service import CampaignService
+from campanile.kit.ordering import natural_key
+from campanile.kit.times import Window
+from campanile.metrics.channels import (
+    ALL_LOCALES,
+    ALL_PLATFORMS,
+    ALL_VARIATIONS,
+    CAMPAIGN_CONTROL_GROUP,
+    CHANNELS,
+    GLOBAL_CONTROL_GROUP,
+)
+from campanile.metrics.funnel import control_funnel, funnel, user_steps
+from campanile.metrics.pairs import ZERO, Pair
+from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
+from campanile.stats.repository import Dimension, Key, Level, Scope, StatsRepository
+from campanile.stats.snapshots import Cells, Sums
+from campanile.workspaces.schemas import Workspace
+
+CONTROL_REASONS = {CAMPAIGN_CONTROL_GROUP: CAMPAIGN_CONTROL, GLOBAL_CONTROL_GROUP: GLOBAL_CONTROL}
+"""Variation key of each control group and the reason its members carry."""
+
+NodeKey = tuple[str, str, str]
+"""(platform, locale, variation), in logical keys: upper-case platforms, `all_locales`, `all_variations`."""
+
+
+class GoalNumbers(msgspec.Struct, frozen=True):
+    """Conversions of one goal under one attribution type."""
+
+    total: int = 0
+    unique: int = 0
+    """Distinct (user, instance) pairs."""
+    revenue: Decimal = Decimal(0)
+
+
+class NodeNumbers(msgspec.Struct, frozen=True):
+    """Everything counted for one node. Missing keys mean zero."""
+
+    counts: dict[str, Pair]
+    """By metric key of the registry."""
+    funnel: dict[str, Pair]
+    """By step key, in funnel order."""
+    failures: dict[str, Pair]
+    """By reason, most frequent first; control groups only in their own nodes."""
+    goals: dict[str, GoalNumbers]
+    """By goal name."""
+
+
+class CampaignNumbers(msgspec.Struct, frozen=True):
+    """One campaign: its nodes in the order of the answer, aggregates first."""
+
+    campaign: Campaign
+    nodes: dict[NodeKey, NodeNumbers]
+
+
+class NumbersService:
+    """Counts campaigns over a window."""
+
+    def __init__(self, repository: StatsRepository, campaigns: CampaignService) -> None:
+        self._repository = repository
+        self._campaigns = campaigns
+
+    async def active(self, workspace: Workspace, window: Window) -> set[str]:
+        """Ids of all campaigns with at least one event or snapshot in the window; parents not added."""
+        return await self._repository.active(workspace.id, window)
+
+    async def measure(
+        self,
+        workspace: Workspace,
+        campaigns: Sequence[Campaign],
+        window: Window,
+        attribution: str,
+        *,
+        all_platforms: bool,
+    ) -> dict[str, CampaignNumbers]:
+        """Numbers of `campaigns` under `attribution`; a parent's are those of itself and all its children.
+
+        `all_platforms` adds the nodes over all platforms, first in their object.
+        """
+        if not campaigns:
+            return {}
+        children = await asyncio.to_thread(
+            self._campaigns.children_of, workspace.id, [campaign.campaign_id for campaign in campaigns]
+        )
+        scope = Scope.of(campaigns, children, window, workspace.settings)
+        dimensions, cells = await asyncio.gather(
+            self._repository.dimensions(workspace.id, scope), self._repository.snapshot_cells(workspace.id, scope)
+        )
+        trees = [
+            _Tree(campaign, scope.members_of(number), dimensions, cells, attribution, all_platforms)
+            for number, campaign in enumerate(campaigns)
+        ]
+        reporting = scope.only(number for number, tree in enumerate(trees) if tree.has_survivors)
+        for target, step in await self._repository.reported_steps(workspace.id, reporting):
+            trees[target].reported_steps.add(step)
+        await asyncio.gather(
+            *(
+                self._fill(workspace.id, scope, level, trees, cells, attribution)
+                for level in _levels(trees, all_platforms)
+            )
+        )
+        return {tree.campaign.campaign_id: tree.numbers() for tree in trees}
+
+    async def _fill(
+        self, workspace: str, scope: Scope, level: Level, trees: Sequence[_Tree], cells: Cells, attribution: str
+    ) -> None:
+        """Answer one level of the tree for the campaigns that have it."""
+        wanted = [number for number, tree in enumerate(trees) if tree.needs(level)]
+        part = scope.only(wanted)
+        failing = scope.only([number for number in wanted if trees[number].has_failures])
+        surviving = scope.only([number for number in wanted if trees[number].has_survivors])
+        counts, failures, survivors, goals = await asyncio.gather(
+            self._repository.counts(workspace, part, level, cells),
+            self._repository.failures(workspace, failing, level, cells),
+            self._survivors(workspace, surviving, level),
+            self._repository.attributed_conversions(workspace, part, level, cells, attribution),
+        )
+        for (target, *place, metric), pair in counts.items():
+            trees[target].at(place).counts[metric] = pair
+        for (target, *place, reason), pair in failures.items():
+            trees[target].at(place).failures[reason] = pair
+        for (target, *place, step), pair in survivors.items():
+            trees[target].at(place).survivors[step] = pair
+        for (target, *place, goal), numbers in goals.items():
+            trees[target].at(place).goals[goal] = GoalNumbers(*numbers)
+        await self._fill_funnels(workspace, scope, level, trees, wanted, cells)
+
+    async def _fill_funnels(
+        self,
+        workspace: str,
+        scope: Scope,
+        level: Level,
+        trees: Sequence[_Tree],
+        wanted: Iterable[int],
+        cells: Cells,
+    ) -> None:
+        """Audience steps, one question per channel (stages differ) and per set of days that snapshots answer for."""
+        entering = scope.only(number for number in wanted if trees[number].has_qualifications)
+        questions = [
+            (channel, covered, part)
+            for channel, part in entering.by_channel()
+            for covered in cells.funnel_coverage(user_steps(channel))
+        ]
+        answers = await asyncio.gather(
+            *(
+                self._repository.funnel_depths(workspace, part, level, channel, covered)
+                for channel, covered, part in questions
+            )
+        )
+        for (_, covered, _), depths in zip(questions, answers, strict=True):
+            for (target, *place, stage), pair in depths.items():
+                trees[target].at(place).stages[covered][stage] = pair
+
+    async def _survivors(self, workspace: str, scope: Scope, level: Level) -> dict[Key, Pair]:
+        """Reported survivors, one question per channel: stages and first steps differ."""
+        answers = await asyncio.gather(
+            *(self._repository.survivors(workspace, part, level, channel) for channel, part in scope.by_channel())
+        )
+        return {key: pair for answer in answers for key, pair in answer.items()}
+
+
+def _levels(trees: Sequence[_Tree], all_platforms: bool) -> list[Level]:
+    """The levels at least one campaign needs."""
+    candidates = [
+        Level(platform, locale, variation)
+        for platform in ((True, False) if all_platforms else (True,))
+        for locale in (False, True)
+        for variation in (False, True)
+    ]
+    return [level for level in candidates if any(tree.needs(level) for tree in trees)]
+
+
+class _Node:
+    """A node while it is being filled."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Pair] = {}
+        self.failures: dict[str, Pair] = {}
+        self.survivors: dict[str, Pair] = {}
+        self.stages: dict[tuple[str, ...], dict[int, Pair]] = defaultdict(dict)
+        self.goals: dict[str, GoalNumbers] = {}
+
+
+class _Tree:
+    """The nodes of one campaign: which exist (metrics specification 3.1), and what was counted for them."""
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        members: frozenset[str],
+        dimensions: Mapping[str, Sequence[Dimension]],
+        cells: Cells,
+        attribution: str,
+        all_platforms: bool,
+    ) -> None:
+        self.campaign = campaign
+        rows = [row for member in members for row in dimensions.get(member, ())]
+        places = {(row.platform, row.locale, row.variation) for row in rows} | cells.places(members)
+        self.has_failures = any(row.failures for row in rows)
+        self.has_qualifications = any(row.qualifications for row in rows)
+        self.has_survivors = any(row.survivors for row in rows)
+        self.reported_steps: set[str] = set()
+        self._cells = cells
+        self._members = members
+        self._attribution = attribution
+        self._places = places
+        self.platforms = _platforms(campaign, {platform for platform, _, _ in places if platform})
+        self.all_platforms = all_platforms
+        self.locales = _split({locale for _, locale, _ in places}, campaign.locales)
+        self.variations = _split({variation for _, _, variation in places}, campaign.variations)
+        self._nodes: dict[NodeKey, _Node] = defaultdict(_Node)
+
+    def needs(self, level: Level) -> bool:
+        """Whether this campaign has nodes on `level` that differ from those of another level."""
+        return (
+            (level.by_platform or len(self.platforms) > 1)
+            and (not level.by_locale or bool(self.locales))
+            and (not level.by_variation or bool(self.variations))
+        )
+
+    def at(self, place: Sequence[str]) -> _Node:
+        platform, locale, variation = place
+        return self._nodes[(platform or ALL_PLATFORMS, locale or ALL_LOCALES, variation or ALL_VARIATIONS)]
+
+    def numbers(self) -> CampaignNumbers:
+        platforms = [*([ALL_PLATFORMS] if self.all_platforms else []), *self.platforms]
+        nodes: dict[NodeKey, NodeNumbers] = {}
+        for platform in platforms:
+            for locale in (ALL_LOCALES, *self.locales):
+                if not self._seen(platform, locale, ALL_VARIATIONS):
+                    continue
+                for variation in (ALL_VARIATIONS, *self.variations):
+                    if self._seen(platform, locale, variation):
+                        nodes[(platform, locale, variation)] = self._finish(platform, locale, variation)
+                if locale == ALL_LOCALES:
+                    nodes.update(self._control_nodes(platform))
+        return CampaignNumbers(self.campaign, nodes)
+
+    def _seen(self, platform: str, locale: str, variation: str) -> bool:
+        """Aggregates always exist; a single locale or variation where it has at least one event."""
+        if locale == ALL_LOCALES and variation == ALL_VARIATIONS:
+            return True
+        return any(
+            platform in (ALL_PLATFORMS, row[0])
+            and locale in (ALL_LOCALES, row[1])
+            and variation in (ALL_VARIATIONS, row[2])
+            for row in self._places
+        )
+
+    def _source(self, platform: str, locale: str, variation: str) -> _Node:
+        if platform == ALL_PLATFORMS and len(self.platforms) == 1:
+            platform = self.platforms[0]  # the same events, counted once
+        return self._nodes[(platform, locale, variation)]
+
+    def _finish(self, platform: str, locale: str, variation: str) -> NodeNumbers:
+        node = self._source(platform, locale, variation)
+        extra = self._reported(platform, locale, variation)
+        counts = _add(node.counts, extra.counts)
+        failures = _add(node.failures, extra.failures)
+        goals = dict(node.goals)
+        for goal, (total, unique, revenue) in extra.goals.items():
+            known = goals.get(goal, GoalNumbers())
+            goals[goal] = GoalNumbers(known.total + total, known.unique + unique, known.revenue + revenue)
+        return NodeNumbers(
+            counts=counts,
+            funnel=self._funnel(node, counts, extra.steps),
+            failures=_by_frequency({r: p for r, p in failures.items() if r not in CONTROL_REASONS.values()}),
+            goals=goals,
+        )
+
+    def _reported(self, platform: str, locale: str, variation: str) -> Sums:
+        place = ("" if platform == ALL_PLATFORMS else platform, locale, variation)
+        return self._cells.sums(self._members, place, self._attribution)
+
+    def _funnel(self, node: _Node, counts: Mapping[str, Pair], reported: Mapping[str, Pair]) -> dict[str, Pair]:
+        channel = self.campaign.channel
+        survivors = {step: node.survivors.get(step, ZERO) for step in self.reported_steps}
+        steps = funnel(channel, {}, counts, survivors)
+        for covered, names in self._cells.funnel_coverage(user_steps(channel)).items():
+            derived = funnel(channel, node.stages[covered], counts, survivors)
+            steps.update({name: derived[name] for name in names})
+        return {step: _plus(pair, reported.get(step, ZERO)) for step, pair in steps.items()}
+
+    def _control_nodes(self, platform: str) -> dict[NodeKey, NodeNumbers]:
+        """Control groups that are enabled or have members anywhere in the campaign."""
+        enabled = {
+            CAMPAIGN_CONTROL_GROUP: self.campaign.campaign_control_group,
+            GLOBAL_CONTROL_GROUP: self.campaign.global_control_group,
+        }
+        found: dict[NodeKey, NodeNumbers] = {}
+        for key, reason in CONTROL_REASONS.items():
+            members = {place: self._held_out(place, reason) for place in {platform, *self.platforms}}
+            if enabled[key] or any(pair.total for pair in members.values()):
+                held_out = members[platform]
+                found[(platform, ALL_LOCALES, key)] = NodeNumbers(
+                    counts={},
+                    funnel={step: Pair(n, n) for step, n in control_funnel(self.campaign.channel).items()},
+                    failures={reason: held_out} if held_out.total else {},
+                    goals={},
+                )
+        return found
+
+    def _held_out(self, platform: str, reason: str) -> Pair:
+        node = self._source(platform, ALL_LOCALES, ALL_VARIATIONS)
+        extra = self._reported(platform, ALL_LOCALES, ALL_VARIATIONS)
+        return _add(node.failures, extra.failures).get(reason, ZERO)
+
+
+def _platforms(campaign: Campaign, seen: set[str]) -> list[str]:
+    """Configured platforms and those with events, in the channel's order."""
+    channel = CHANNELS[campaign.channel]
+    keys = {*campaign.platforms, *seen} if channel.device_platforms else {channel.key, *seen}
+    order = {platform: position for position, platform in enumerate(channel.platforms)}
+    return sorted(keys, key=lambda key: (order.get(key, len(order)), key))
+
+
+def _split(seen: set[str], declared: Sequence[str]) -> list[str]:
+    """Named values, if there are at least two: declared ones first, then by name."""
+    named = seen - {""}
+    if len(named) < 2:
+        return []
+    order = {name: position for position, name in enumerate(declared)}
+    return sorted(named, key=lambda name: (order.get(name, len(order)), natural_key(name)))
+
+
+def _add(counted: Mapping[str, Pair], reported: Mapping[str, Pair]) -> dict[str, Pair]:
+    return {key: _plus(counted.get(key, ZERO), reported.get(key, ZERO)) for key in {**counted, **reported}}
+
+
+def _plus(left: Pair, right: Pair) -> Pair:
+    return Pair(left.total + right.total, left.unique + right.unique)
+
+
+def _by_frequency(failures: Mapping[str, Pair]) -> dict[str, Pair]:
+    return dict(sorted(failures.items(), key=lambda item: (-item[1].total, item[0])))

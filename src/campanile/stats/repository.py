@@ -1,0 +1,279 @@
+"""The questions behind the numbers: parameters in, integers out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from campanile.campaigns.schemas import Campaign
+from campanile.engine import Engine
+from campanile.kit.times import Window, epoch_milliseconds
+from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, staged_reasons
+from campanile.metrics.pairs import Pair
+from campanile.metrics.rows import METRIC_KEYS, BotMode, UnsubscribeBot, class_metrics
+from campanile.stats.snapshots import Cells
+from campanile.workspaces.schemas import WorkspaceSettings
+
+DEVICE_STEPS = sorted(step for step in REPORTABLE_STEPS if STEPS[step].count)
+"""Funnel steps that count devices, not people."""
+
+Key = tuple[Any, ...]
+"""(target number, platform, locale, variation, metric | reason | step | goal | depth); '' = rolled up."""
+
+
+class Level(NamedTuple):
+    """Which dimensions a question keeps apart."""
+
+    by_platform: bool
+    by_locale: bool
+    by_variation: bool
+
+
+class Dimension(NamedTuple):
+    """One combination of dimensions that a campaign has events for."""
+
+    platform: str
+    locale: str
+    variation: str
+    events: int
+    failures: int
+    qualifications: int
+    survivors: int
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Whose events count for whom: target campaigns by number, their member campaigns, and the window."""
+
+    members: tuple[str, ...]
+    """Campaign ids whose events are read."""
+    targets: tuple[tuple[int, ...], ...]
+    """Per member: numbers of the targets it counts for."""
+    implied: tuple[bool, ...]
+    """Per member: whether attempts are implied by sends and failures."""
+    channels: tuple[str, ...]
+    """Per target: its channel."""
+    window: Window
+    settings: WorkspaceSettings
+
+    @classmethod
+    def of(
+        cls,
+        campaigns: Sequence[Campaign],
+        children: Mapping[str, Sequence[Campaign]],
+        window: Window,
+        settings: WorkspaceSettings,
+    ) -> Scope:
+        targets: dict[str, list[int]] = defaultdict(list)
+        implied: dict[str, bool] = {}
+        for number, campaign in enumerate(campaigns):
+            for member in (campaign, *children.get(campaign.campaign_id, ())):
+                targets[member.campaign_id].append(number)
+                implied[member.campaign_id] = member.attempts == "implied"
+        return cls(
+            members=tuple(targets),
+            targets=tuple(tuple(numbers) for numbers in targets.values()),
+            implied=tuple(implied.values()),
+            channels=tuple(campaign.channel for campaign in campaigns),
+            window=window,
+            settings=settings,
+        )
+
+    def members_of(self, number: int) -> frozenset[str]:
+        """Campaigns that count for target `number`."""
+        return frozenset(
+            member for member, targets in zip(self.members, self.targets, strict=True) if number in targets
+        )
+
+    def only(self, numbers: Iterable[int]) -> Scope:
+        """The same scope for some of its targets."""
+        kept = set(numbers)
+        rows = [
+            (member, tuple(number for number in targets if number in kept), implied)
+            for member, targets, implied in zip(self.members, self.targets, self.implied, strict=True)
+            if kept.intersection(targets)
+        ]
+        return msgspec.structs.replace(
+            self,
+            members=tuple(row[0] for row in rows),
+            targets=tuple(row[1] for row in rows),
+            implied=tuple(row[2] for row in rows),
+        )
+
+    def by_channel(self) -> list[tuple[str, Scope]]:
+        """The scope cut into one per channel of its targets."""
+        present = sorted({number for targets in self.targets for number in targets})
+        return [
+            (channel, self.only(number for number in present if self.channels[number] == channel))
+            for channel in dict.fromkeys(self.channels[number] for number in present)
+        ]
+
+
+@cache
+def _class_metrics(bot_mode: BotMode, unsubscribe_bot: UnsubscribeBot) -> list[list[int]]:
+    return class_metrics(bot_mode, unsubscribe_bot)
+
+
+class StatsRepository:
+    """Asks the engine. Every method answers an empty scope without asking."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def active(self, workspace: str, window: Window) -> set[str]:
+        """Ids of campaigns with an event or a snapshot in the window."""
+        events, cells = await asyncio.gather(
+            self._engine.answer("active_campaigns", workspace, **_range(window)),
+            self._engine.answer("active_snapshots", workspace, first=window.first, last=window.last),
+        )
+        return {row[0] for row in events} | {row[0] for row in cells}
+
+    async def dimensions(self, workspace: str, scope: Scope) -> dict[str, list[Dimension]]:
+        """Per member campaign: the combinations of dimensions it has events for."""
+        found: dict[str, list[Dimension]] = defaultdict(list)
+        if scope.members:
+            rows = await self._engine.answer(
+                "dimensions",
+                workspace,
+                campaigns=list(scope.members),
+                entry_steps=_entry_steps(scope),
+                **_range(scope.window),
+            )
+            for campaign_id, *rest in rows:
+                found[campaign_id].append(Dimension(*rest))
+        return found
+
+    async def snapshot_cells(self, workspace: str, scope: Scope) -> Cells:
+        """The counts that were reported as numbers."""
+        if not scope.members:
+            return Cells(())
+        rows = await self._engine.answer(
+            "snapshot_cells",
+            workspace,
+            campaigns=list(scope.members),
+            first=scope.window.first,
+            last=scope.window.last,
+        )
+        return Cells(rows)
+
+    async def counts(self, workspace: str, scope: Scope, level: Level, cells: Cells) -> dict[Key, Pair]:
+        """Events and users per metric key."""
+        if not scope.members:
+            return {}
+        settings = scope.settings
+        rows = await self._engine.answer(
+            "counts",
+            workspace,
+            **_members(scope),
+            **_level(level),
+            **_covered(cells.counts, scope),
+            implied=[int(flag) for flag in scope.implied],
+            class_metrics=_class_metrics(settings.bot_mode, settings.unsubscribe_bot),
+            ios_substitute=int(not settings.show_ios_impressions),
+            entry_steps=_entry_steps(scope),
+        )
+        return {(*key, METRIC_KEYS[metric]): Pair(total, unique) for *key, metric, total, unique in rows}
+
+    async def failures(self, workspace: str, scope: Scope, level: Level, cells: Cells) -> dict[Key, Pair]:
+        """Events and users per reason, control groups included."""
+        if not scope.members:
+            return {}
+        rows = await self._engine.answer(
+            "failures", workspace, **_members(scope), **_level(level), **_covered(cells.failures, scope)
+        )
+        return {tuple(key): Pair(total, unique) for *key, total, unique in rows}
+
+    async def reported_steps(self, workspace: str, scope: Scope) -> list[tuple[int, str]]:
+        """(target number, step) for every funnel step that senders report survivors of."""
+        if not scope.members:
+            return []
+        rows = await self._engine.answer(
+            "reported_steps", workspace, **_members(scope), entry_steps=_entry_steps(scope), **_range(scope.window)
+        )
+        return [(target, step) for target, step, _ in rows]
+
+    async def survivors(self, workspace: str, scope: Scope, level: Level, channel: str) -> dict[Key, Pair]:
+        """(Instance, user) pairs and users per reported funnel step; all targets of `channel`."""
+        rows = await self._engine.answer(
+            "survivors",
+            workspace,
+            **_members(scope),
+            **_level(level),
+            **_range(scope.window),
+            **_stages(channel),
+            device_steps=DEVICE_STEPS,
+        )
+        return {tuple(key): Pair(total, unique) for *key, total, unique in rows}
+
+    async def funnel_depths(
+        self, workspace: str, scope: Scope, level: Level, channel: str, covered: Sequence[str]
+    ) -> dict[Key, Pair]:
+        """(Instance, user) pairs and users per stage reached; all targets of `channel`."""
+        rows = await self._engine.answer(
+            "funnel_depths",
+            workspace,
+            **_members(scope),
+            **_level(level),
+            **_covered(covered, scope),
+            **_stages(channel),
+        )
+        return {tuple(key): Pair(total, unique) for *key, total, unique in rows}
+
+    async def attributed_conversions(
+        self, workspace: str, scope: Scope, level: Level, cells: Cells, attribution: str
+    ) -> dict[Key, tuple[int, int, Decimal]]:
+        """Conversions the senders attributed: events, (user, instance) pairs and revenue per goal."""
+        if not scope.members:
+            return {}
+        rows = await self._engine.answer(
+            "attributed_conversions",
+            workspace,
+            **_members(scope),
+            **_level(level),
+            **_covered(cells.goals(attribution), scope),
+            attribution=attribution,
+        )
+        return {tuple(key): (total, unique, revenue) for *key, total, unique, revenue in rows}
+
+
+def _range(window: Window) -> dict[str, Any]:
+    return {"start": epoch_milliseconds(window.start), "end": epoch_milliseconds(window.end)}
+
+
+def _members(scope: Scope) -> dict[str, Any]:
+    return {
+        "campaigns": list(scope.members),
+        "members": list(range(1, len(scope.members) + 1)),
+        "targets": [list(numbers) for numbers in scope.targets],
+    }
+
+
+def _level(level: Level) -> dict[str, Any]:
+    return {
+        "by_platform": int(level.by_platform),
+        "by_locale": int(level.by_locale),
+        "by_variation": int(level.by_variation),
+    }
+
+
+def _covered(covered: Sequence[str], scope: Scope) -> dict[str, Any]:
+    return {
+        "outside": int(bool(covered)),
+        "covered": list(covered),
+        "timezone": scope.window.timezone,
+        **_range(scope.window),
+    }
+
+
+def _stages(channel: str) -> dict[str, Any]:
+    stages = staged_reasons(channel)
+    return {"reasons": list(stages), "stages": list(stages.values()), "entry_steps": list(entry_steps(channel))}
+
+
+def _entry_steps(scope: Scope) -> list[str]:
+    return sorted({step for channel in scope.channels for step in entry_steps(channel)})
