@@ -289,12 +289,13 @@ class _Tree:
 
     def _funnel(self, node: _Node, counts: Mapping[str, Pair], reported: Mapping[str, Pair]) -> dict[str, Pair]:
         channel = self.campaign.channel
+        histograms = {
+            step: node.stages[covered]
+            for covered, steps in self._cells.funnel_coverage(user_steps(channel)).items()
+            for step in steps
+        }
         survivors = {step: node.survivors.get(step, ZERO) for step in self.reported_steps}
-        steps = funnel(channel, {}, counts, survivors)
-        for covered, names in self._cells.funnel_coverage(user_steps(channel)).items():
-            derived = funnel(channel, node.stages[covered], counts, survivors)
-            steps.update({name: derived[name] for name in names})
-        return {step: _plus(pair, reported.get(step, ZERO)) for step, pair in steps.items()}
+        return funnel(channel, histograms, counts, survivors, reported)
 
     def _control_nodes(self, platform: str) -> dict[NodeKey, NodeNumbers]:
         """Control groups that are enabled or have members anywhere in the campaign."""

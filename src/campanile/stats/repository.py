@@ -14,7 +14,7 @@ import msgspec
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
 from campanile.kit.times import Window, epoch_milliseconds
-from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, staged_reasons
+from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, reason_stages
 from campanile.metrics.pairs import Pair
 from campanile.metrics.rows import METRIC_KEYS, BotMode, UnsubscribeBot, class_metrics
 from campanile.stats.snapshots import Cells
@@ -271,7 +271,7 @@ def _covered(covered: Sequence[str], scope: Scope) -> dict[str, Any]:
 
 
 def _stages(channel: str) -> dict[str, Any]:
-    stages = staged_reasons(channel)
+    stages = reason_stages(channel)
     return {"reasons": list(stages), "stages": list(stages.values()), "entry_steps": list(entry_steps(channel))}
 
 
