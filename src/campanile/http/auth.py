@@ -17,7 +17,8 @@ from campanile.http.rate_limit import Limiter
 from campanile.settings import Settings
 
 if TYPE_CHECKING:
-    from campanile.workspaces.service import Principal, WorkspaceService
+    from campanile.workspaces.schemas import Principal
+    from campanile.workspaces.service import WorkspaceService
 
 APP_KEY_HEADER = b"moe-appkey"
 IPV6_PREFIX = 64

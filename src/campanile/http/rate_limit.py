@@ -166,6 +166,10 @@ class Limiter:
         """Whether this process counts alone although it should share."""
         return self._shared is not None and self._now() < self._ask_shared_again_at
 
+    def check(self) -> str | None:
+        """For `/readyz`: work goes on without Redis, but somebody should know."""
+        return "degraded" if self.degraded else None
+
     async def _take(self, key: str, limit: int, cost: int, *, record: bool) -> Quota:
         now = self._now()
         shared = self._shared
