@@ -1,0 +1,80 @@
+"""Answers Stats API requests: which campaigns, which page, which numbers (Stats API 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from datetime import date
+
+import anyio
+
+from campanile.campaigns.schemas import Campaign
+from campanile.campaigns.service import CampaignService
+from campanile.kit.times import Window, window
+from campanile.stats.numbers import NumbersService
+from campanile.stats.schemas import StatsRequest
+from campanile.stats.tree import campaign_tree
+from campanile.stats.wire import StatsPage
+from campanile.workspaces.schemas import Workspace
+
+LAST_DAY = date(2200, 1, 1)
+"""Days after this are cut off: the intake accepts no event from so far ahead, and the calendar ends in 9999."""
+
+
+class StatsService:
+    """Read-only; every answer is counted when it is asked for."""
+
+    def __init__(self, campaigns: CampaignService, numbers: NumbersService) -> None:
+        self._campaigns = campaigns
+        self._numbers = numbers
+
+    async def page(self, workspace: Workspace, request: StatsRequest, *, all_platforms: bool) -> StatsPage:
+        """The page that `request` asks for. `all_platforms` adds the nodes over all platforms.
+
+        Raises:
+            EngineUnavailable: the event store cannot be read.
+        """
+        days = _window(request, workspace.settings.timezone)
+        campaigns = await self._matching(workspace, request, days)
+        shown = campaigns[request.offset : request.offset + request.limit]
+        numbers = await self._numbers.measure(workspace, shown, days, request.attribution, all_platforms=all_platforms)
+        return StatsPage(
+            request_id=request.request_id,
+            total_campaigns=len(campaigns),
+            current_page=request.offset // request.limit + 1,
+            total_pages=max(1, -(-len(campaigns) // request.limit)),
+            trees={
+                campaign.campaign_id: campaign_tree(
+                    numbers[campaign.campaign_id], request.metric_type, request.attribution, workspace.settings
+                )
+                for campaign in shown
+            },
+        )
+
+    async def _matching(self, workspace: Workspace, request: StatsRequest, days: Window) -> list[Campaign]:
+        """All campaigns the request means, before paging."""
+        if request.campaign_ids:
+            return await anyio.to_thread.run_sync(self._named, workspace.id, request.campaign_ids)
+        if workspace.settings.list_inactive:
+            return await anyio.to_thread.run_sync(self._campaigns.listing, workspace.id)
+        active = await self._numbers.active(workspace, days)
+        return await anyio.to_thread.run_sync(self._active, workspace.id, active)
+
+    def _named(self, workspace_id: str, ids: Sequence[str]) -> list[Campaign]:
+        """The campaigns of these ids in this order, archived ones included; unknown ids are left out."""
+        possible = [campaign_id for campaign_id in ids if "\0" not in campaign_id]  # databases refuse NUL in a text
+        known = self._campaigns.get_many(workspace_id, possible)
+        found = [known[campaign_id] for campaign_id in possible if campaign_id in known]
+        return [campaign for campaign in found if campaign.has_stats]
+
+    def _active(self, workspace_id: str, active: Set[str]) -> list[Campaign]:
+        """Campaigns with activity and the parents of such, in order of creation; archived ones left out."""
+        known = self._campaigns.get_many(workspace_id, sorted(active))
+        parents = {campaign.parent_id for campaign in known.values() if campaign.parent_id} - known.keys()
+        if parents:
+            known = {**known, **self._campaigns.get_many(workspace_id, sorted(parents))}
+        listed = [campaign for campaign in known.values() if campaign.has_stats and not campaign.archived]
+        return sorted(listed, key=lambda campaign: (campaign.created_at, campaign.campaign_id))
+
+
+def _window(request: StatsRequest, timezone: str) -> Window:
+    return window(min(request.first, LAST_DAY), min(request.last, LAST_DAY), timezone)
