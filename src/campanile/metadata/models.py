@@ -140,3 +140,19 @@ class CampaignRow(Base):
     revision: Mapped[int] = mapped_column(Integer)
     version: Mapped[int] = mapped_column(BigInteger)
     """`campaigns_version` of the workspace when this row changed last."""
+
+
+class IdempotencyRow(Base):
+    """A key under which a caller sent a request of the intake, and the answer; both are kept for a day."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]
+    """Of everything that decides what the request does."""
+    status: Mapped[int | None] = mapped_column(Integer)
+    """HTTP status of the answer; empty while there is none."""
+    answer: Mapped[bytes | None]
+    expires_at: Mapped[datetime]
