@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,6 +23,32 @@ from campanile.workspaces.schemas import Workspace
 
 _FIELDS = {name: place for place, name in enumerate(Event.__struct_fields__)}
 _STORED = tuple(_FIELDS[name] for name in EVENT_COLUMNS)
+
+
+class Mention(NamedTuple):
+    """What an event says about its campaign."""
+
+    campaign_id: str
+    channel: str
+    parent_id: str
+    platform: str
+    locale: str
+    variation: str
+    name: str
+    delivery_type: str
+    flow_id: str
+    flow_name: str
+
+
+_said = attrgetter(
+    "campaign_id", "channel", "parent_campaign_id", "platform", "locale", "variation", "campaign_name",
+    "delivery_type", "flow_id", "flow_name",
+)  # fmt: skip
+
+
+def mention_of(event: Event) -> Mention:
+    """What the event says about its campaign."""
+    return Mention._make(_said(event))
 
 
 class Batch:
@@ -42,6 +69,12 @@ class Batch:
         self.known_as: Keys = salted(self.event_keys, workspace_salt(workspace.id))
         """Event keys as they are known in this process, over all workspaces."""
         self.messages_known_as: Keys = salted(self.message_keys, message_salt(workspace.id))
+        # Arrow takes ten times longer for datetime objects than for the milliseconds they stand for.
+        self.times = np.array([round(event.ts.timestamp() * 1000) for event in self.events], dtype=np.int64)
+        """When each event happened, UTC epoch milliseconds."""
+        self.sends: Flags = np.fromiter((event.type == "sent" for event in self.events), np.bool_, len(self.events))
+        self.mentions = _mentions(self.events)
+        """What is said about campaigns → positions of the events that say it."""
         self.columns: pa.Table = self._table()
 
     def __len__(self) -> int:
@@ -59,13 +92,23 @@ class Batch:
         columns: dict[str, Sequence[Any]] = {
             name: fields[place] for name, place in zip(EVENT_COLUMNS, _STORED, strict=True)
         }
-        # Arrow takes ten times longer for datetime objects than for the milliseconds they stand for.
-        columns["ts"] = [round(moment.timestamp() * 1000) for moment in columns["ts"]]
+        columns["ts"] = pa.chunked_array([pa.array(self.times, pa.timestamp("ms", "UTC"))])
         columns["event_key"] = _key_column(self.event_keys)
         columns["message_key"] = _key_column(self.message_keys)
         columns["workspace_id"] = [self.workspace.id] * size
         columns["received_at"] = [round(self.received_at.timestamp() * 1000)] * size
         return arrow_table("events", columns)
+
+
+def _mentions(events: Sequence[Event]) -> dict[Mention, list[int]]:
+    found: dict[tuple[str, ...], list[int]] = {}
+    for position, said in enumerate(map(_said, events)):
+        places = found.get(said)
+        if places is None:
+            found[said] = [position]
+        else:
+            places.append(position)
+    return {Mention._make(said): places for said, places in found.items() if said[0]}
 
 
 def _key_column(keys: Keys) -> pa.ChunkedArray:
