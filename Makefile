@@ -18,7 +18,7 @@ BIN := .venv/bin
 ARGS ?=
 # Test processes side by side; each has servers of its own.
 WORKERS ?= 2
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
+PYTEST := $(BIN)/pytest -p no:schemathesis -n $(WORKERS) --dist loadfile
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
