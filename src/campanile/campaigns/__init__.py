@@ -1,0 +1,1 @@
+"""Campaigns: written, imported, or registered by their first event."""

@@ -1,0 +1,71 @@
+"""All campaigns of a workspace in their order, kept in memory and brought up to date by what changed."""
+
+from __future__ import annotations
+
+import threading
+
+from campanile.campaigns import repository
+from campanile.campaigns.records import Record, resolved
+from campanile.campaigns.schemas import Campaign
+from campanile.metadata import Connection, Metadata
+
+CATALOGUED_CAMPAIGNS = 500_000
+"""Campaigns kept in memory per process, about 2 kB each; the workspace asked for longest ago is dropped first."""
+
+
+class _Workspace:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.version = 0
+        self.counter: int | None = None
+        self.campaigns: dict[str, Campaign] = {}
+        self.listing: tuple[Campaign, ...] = ()
+
+
+class Catalogue:
+    """Answers `listing` with one small query when nothing changed, on SQLite with none."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+        self._workspaces: dict[str, _Workspace] = {}
+        self._lock = threading.Lock()
+
+    def listing(self, workspace_id: str) -> tuple[Campaign, ...]:
+        with self._lock:
+            workspace = self._workspaces.pop(workspace_id, None) or _Workspace()
+            self._workspaces[workspace_id] = workspace  # now the one asked for most recently
+        with workspace.lock:
+            self._refresh(workspace_id, workspace)
+            listing = workspace.listing
+        self._shrink()
+        return listing
+
+    def _refresh(self, workspace_id: str, workspace: _Workspace) -> None:
+        counter = self._metadata.change_counter()
+        if counter is not None and counter == workspace.counter:
+            return
+        with self._metadata.read() as connection:
+            version = repository.campaigns_version(connection, workspace_id)
+            if version != workspace.version:
+                changed = repository.changed_since(connection, workspace_id, workspace.version)
+                for campaign in resolve_all(connection, workspace_id, changed):
+                    workspace.campaigns[campaign.campaign_id] = campaign
+                shown = (item for item in workspace.campaigns.values() if item.has_stats and not item.archived)
+                workspace.listing = tuple(sorted(shown, key=lambda item: (item.created_at, item.campaign_id)))
+        workspace.version = version
+        workspace.counter = counter
+
+    def _shrink(self) -> None:
+        with self._lock:
+            total = sum(len(workspace.campaigns) for workspace in self._workspaces.values())
+            while total > CATALOGUED_CAMPAIGNS and len(self._workspaces) > 1:
+                oldest = next(iter(self._workspaces))
+                total -= len(self._workspaces.pop(oldest).campaigns)
+
+
+def resolve_all(connection: Connection, workspace_id: str, records: list[Record]) -> list[Campaign]:
+    """What others see of these campaigns; parents that are not among them are read."""
+    by_id = {record.campaign_id: record for record in records}
+    missing = {record.parent_id for record in records if record.parent_id is not None}.difference(by_id)
+    by_id |= repository.records(connection, workspace_id, missing)
+    return [resolved(record, None if record.parent_id is None else by_id.get(record.parent_id)) for record in records]
