@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Protocol
 
 import msgspec
 
 from campanile.campaigns.schemas import Campaign
-from campanile.campaigns.service import CampaignService
 from campanile.kit.ordering import natural_key
 from campanile.kit.times import Window
 from campanile.metrics.channels import (
@@ -28,7 +28,7 @@ from campanile.metrics.channels import (
 from campanile.metrics.funnel import control_funnel, funnel, user_steps
 from campanile.metrics.pairs import ZERO, Pair
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
-from campanile.stats.repository import Dimension, Key, Level, Scope, StatsRepository
+from campanile.stats.repository import Dimension, Level, Scope, StatsRepository
 from campanile.stats.snapshots import Cells, Sums
 from campanile.workspaces.schemas import Workspace
 
@@ -68,10 +68,16 @@ class CampaignNumbers(msgspec.Struct, frozen=True):
     nodes: dict[NodeKey, NodeNumbers]
 
 
+class Families(Protocol):
+    """Knows which campaigns are runs of which parent; the campaign service."""
+
+    def children_of(self, workspace_id: str, parent_ids: Sequence[str]) -> Mapping[str, Sequence[Campaign]]: ...
+
+
 class NumbersService:
     """Counts campaigns over a window."""
 
-    def __init__(self, repository: StatsRepository, campaigns: CampaignService) -> None:
+    def __init__(self, repository: StatsRepository, campaigns: Families) -> None:
         self._repository = repository
         self._campaigns = campaigns
 
@@ -105,84 +111,52 @@ class NumbersService:
             _Tree(campaign, scope.members_of(number), dimensions, cells, attribution, all_platforms)
             for number, campaign in enumerate(campaigns)
         ]
-        reporting = scope.only(number for number, tree in enumerate(trees) if tree.has_survivors)
-        for target, step in await self._repository.reported_steps(workspace.id, reporting):
-            trees[target].reported_steps.add(step)
-        await asyncio.gather(
-            *(
-                self._fill(workspace.id, scope, level, trees, cells, attribution)
-                for level in _levels(trees, all_platforms)
-            )
-        )
+        scope = scope.with_levels(tree.levels for tree in trees)
+        await self._fill(workspace.id, scope, trees, cells, attribution)
         return {tree.campaign.campaign_id: tree.numbers() for tree in trees}
 
-    async def _fill(
-        self, workspace: str, scope: Scope, level: Level, trees: Sequence[_Tree], cells: Cells, attribution: str
-    ) -> None:
-        """Answer one level of the tree for the campaigns that have it."""
-        wanted = [number for number, tree in enumerate(trees) if tree.needs(level)]
-        part = scope.only(wanted)
-        failing = scope.only([number for number in wanted if trees[number].has_failures])
-        surviving = scope.only([number for number in wanted if trees[number].has_survivors])
-        counts, failures, survivors, goals = await asyncio.gather(
-            self._repository.counts(workspace, part, level, cells),
-            self._repository.failures(workspace, failing, level, cells),
-            self._survivors(workspace, surviving, level),
-            self._repository.attributed_conversions(workspace, part, level, cells, attribution),
+    async def _fill(self, workspace: str, scope: Scope, trees: Sequence[_Tree], cells: Cells, attribution: str) -> None:
+        """Ask for all levels of all trees: one question per kind of number, funnels one per channel."""
+
+        def those(wanted: Callable[[_Tree], bool]) -> Scope:
+            return scope.only(number for number, tree in enumerate(trees) if wanted(tree))
+
+        surviving = those(lambda tree: tree.has_survivors)
+        counts, failures, goals, reported, survivors, _ = await asyncio.gather(
+            self._repository.counts(workspace, scope, cells),
+            self._repository.failures(workspace, those(lambda tree: tree.has_failures), cells),
+            self._repository.attributed_conversions(workspace, scope, cells, attribution),
+            self._repository.reported_steps(workspace, surviving),
+            asyncio.gather(
+                *(self._repository.survivors(workspace, part, channel) for channel, part in surviving.by_channel())
+            ),
+            self._fill_funnels(workspace, those(lambda tree: tree.has_qualifications), trees, cells),
         )
         for (target, *place, metric), pair in counts.items():
             trees[target].at(place).counts[metric] = pair
         for (target, *place, reason), pair in failures.items():
             trees[target].at(place).failures[reason] = pair
-        for (target, *place, step), pair in survivors.items():
-            trees[target].at(place).survivors[step] = pair
         for (target, *place, goal), numbers in goals.items():
             trees[target].at(place).goals[goal] = GoalNumbers(*numbers)
-        await self._fill_funnels(workspace, scope, level, trees, wanted, cells)
+        for number, tree in enumerate(trees):
+            tree.reported_steps = {step for member in scope.members_of(number) for step in reported.get(member, ())}
+        for answer in survivors:
+            for (target, *place, step), pair in answer.items():
+                trees[target].at(place).survivors[step] = pair
 
-    async def _fill_funnels(
-        self,
-        workspace: str,
-        scope: Scope,
-        level: Level,
-        trees: Sequence[_Tree],
-        wanted: Iterable[int],
-        cells: Cells,
-    ) -> None:
+    async def _fill_funnels(self, workspace: str, scope: Scope, trees: Sequence[_Tree], cells: Cells) -> None:
         """Audience steps, one question per channel (stages differ) and per set of days that snapshots answer for."""
-        entering = scope.only(number for number in wanted if trees[number].has_qualifications)
         questions = [
             (channel, covered, part)
-            for channel, part in entering.by_channel()
+            for channel, part in scope.by_channel()
             for covered in cells.funnel_coverage(user_steps(channel))
         ]
         answers = await asyncio.gather(
-            *(
-                self._repository.funnel_depths(workspace, part, level, channel, covered)
-                for channel, covered, part in questions
-            )
+            *(self._repository.funnel_depths(workspace, part, channel, covered) for channel, covered, part in questions)
         )
         for (_, covered, _), depths in zip(questions, answers, strict=True):
             for (target, *place, stage), pair in depths.items():
                 trees[target].at(place).stages[covered][stage] = pair
-
-    async def _survivors(self, workspace: str, scope: Scope, level: Level) -> dict[Key, Pair]:
-        """Reported survivors, one question per channel: stages and first steps differ."""
-        answers = await asyncio.gather(
-            *(self._repository.survivors(workspace, part, level, channel) for channel, part in scope.by_channel())
-        )
-        return {key: pair for answer in answers for key, pair in answer.items()}
-
-
-def _levels(trees: Sequence[_Tree], all_platforms: bool) -> list[Level]:
-    """The levels at least one campaign needs."""
-    candidates = [
-        Level(platform, locale, variation)
-        for platform in ((True, False) if all_platforms else (True,))
-        for locale in (False, True)
-        for variation in (False, True)
-    ]
-    return [level for level in candidates if any(tree.needs(level) for tree in trees)]
 
 
 class _Node:
@@ -225,12 +199,14 @@ class _Tree:
         self.variations = _split({variation for _, _, variation in places}, campaign.variations)
         self._nodes: dict[NodeKey, _Node] = defaultdict(_Node)
 
-    def needs(self, level: Level) -> bool:
-        """Whether this campaign has nodes on `level` that differ from those of another level."""
-        return (
-            (level.by_platform or len(self.platforms) > 1)
-            and (not level.by_locale or bool(self.locales))
-            and (not level.by_variation or bool(self.variations))
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Levels on which this campaign has nodes that differ from those of another level."""
+        return tuple(
+            Level(by_platform, by_locale, by_variation)
+            for by_platform in ((True, False) if self.all_platforms and len(self.platforms) > 1 else (True,))
+            for by_locale in ((False, True) if self.locales else (False,))
+            for by_variation in ((False, True) if self.variations else (False,))
         )
 
     def at(self, place: Sequence[str]) -> _Node:

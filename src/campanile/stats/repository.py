@@ -24,15 +24,22 @@ DEVICE_STEPS = sorted(step for step in REPORTABLE_STEPS if STEPS[step].count)
 """Funnel steps that count devices, not people."""
 
 Key = tuple[Any, ...]
-"""(target number, platform, locale, variation, metric | reason | step | goal | depth); '' = rolled up."""
+"""(target number, platform, locale, variation, metric | reason | step | goal | stage); '' = rolled up."""
+
+LEVEL_BITS = 3
 
 
 class Level(NamedTuple):
-    """Which dimensions a question keeps apart."""
+    """Which dimensions a level of the tree keeps apart."""
 
     by_platform: bool
     by_locale: bool
     by_variation: bool
+
+    @property
+    def bits(self) -> int:
+        """As the questions know it."""
+        return self.by_platform + 2 * self.by_locale + 4 * self.by_variation
 
 
 class Dimension(NamedTuple):
@@ -58,6 +65,8 @@ class Scope(msgspec.Struct, frozen=True):
     """Per member: whether attempts are implied by sends and failures."""
     channels: tuple[str, ...]
     """Per target: its channel."""
+    levels: tuple[tuple[Level, ...], ...]
+    """Per target: the levels of its tree."""
     window: Window
     settings: WorkspaceSettings
 
@@ -80,6 +89,7 @@ class Scope(msgspec.Struct, frozen=True):
             targets=tuple(tuple(numbers) for numbers in targets.values()),
             implied=tuple(implied.values()),
             channels=tuple(campaign.channel for campaign in campaigns),
+            levels=((),) * len(campaigns),
             window=window,
             settings=settings,
         )
@@ -104,6 +114,17 @@ class Scope(msgspec.Struct, frozen=True):
             targets=tuple(row[1] for row in rows),
             implied=tuple(row[2] for row in rows),
         )
+
+    def with_levels(self, levels: Iterable[tuple[Level, ...]]) -> Scope:
+        """The same scope, knowing which levels each target has."""
+        return msgspec.structs.replace(self, levels=tuple(levels))
+
+    def slots(self) -> list[list[int]]:
+        """Per member: 8 · target + level for everything its events count for."""
+        return [
+            [(number << LEVEL_BITS) + level.bits for number in targets for level in self.levels[number]]
+            for targets in self.targets
+        ]
 
     def by_channel(self) -> list[tuple[str, Scope]]:
         """The scope cut into one per channel of its targets."""
@@ -161,7 +182,7 @@ class StatsRepository:
         )
         return Cells(rows)
 
-    async def counts(self, workspace: str, scope: Scope, level: Level, cells: Cells) -> dict[Key, Pair]:
+    async def counts(self, workspace: str, scope: Scope, cells: Cells) -> dict[Key, Pair]:
         """Events and users per metric key."""
         if not scope.members:
             return {}
@@ -170,62 +191,66 @@ class StatsRepository:
             "counts",
             workspace,
             **_members(scope),
-            **_level(level),
             **_covered(cells.counts, scope),
             implied=[int(flag) for flag in scope.implied],
             class_metrics=_class_metrics(settings.bot_mode, settings.unsubscribe_bot),
             ios_substitute=int(not settings.show_ios_impressions),
             entry_steps=_entry_steps(scope),
         )
-        return {(*key, METRIC_KEYS[metric]): Pair(total, unique) for *key, metric, total, unique in rows}
+        return {
+            (slot >> LEVEL_BITS, *place, METRIC_KEYS[metric]): Pair(total, unique)
+            for slot, *place, metric, total, unique in rows
+        }
 
-    async def failures(self, workspace: str, scope: Scope, level: Level, cells: Cells) -> dict[Key, Pair]:
+    async def failures(self, workspace: str, scope: Scope, cells: Cells) -> dict[Key, Pair]:
         """Events and users per reason, control groups included."""
         if not scope.members:
             return {}
-        rows = await self._engine.answer(
-            "failures", workspace, **_members(scope), **_level(level), **_covered(cells.failures, scope)
-        )
-        return {tuple(key): Pair(total, unique) for *key, total, unique in rows}
+        rows = await self._engine.answer("failures", workspace, **_members(scope), **_covered(cells.failures, scope))
+        return _pairs(rows)
 
-    async def reported_steps(self, workspace: str, scope: Scope) -> list[tuple[int, str]]:
-        """(target number, step) for every funnel step that senders report survivors of."""
-        if not scope.members:
-            return []
-        rows = await self._engine.answer(
-            "reported_steps", workspace, **_members(scope), entry_steps=_entry_steps(scope), **_range(scope.window)
-        )
-        return [(target, step) for target, step, _ in rows]
+    async def reported_steps(self, workspace: str, scope: Scope) -> dict[str, set[str]]:
+        """Per member campaign: the funnel steps that senders report survivors of."""
+        found: dict[str, set[str]] = defaultdict(set)
+        if scope.members:
+            rows = await self._engine.answer(
+                "reported_steps",
+                workspace,
+                campaigns=list(scope.members),
+                entry_steps=_entry_steps(scope),
+                **_range(scope.window),
+            )
+            for campaign_id, step, _ in rows:
+                found[campaign_id].add(step)
+        return found
 
-    async def survivors(self, workspace: str, scope: Scope, level: Level, channel: str) -> dict[Key, Pair]:
+    async def survivors(self, workspace: str, scope: Scope, channel: str) -> dict[Key, Pair]:
         """(Instance, user) pairs and users per reported funnel step; all targets of `channel`."""
         rows = await self._engine.answer(
             "survivors",
             workspace,
             **_members(scope),
-            **_level(level),
             **_range(scope.window),
             **_stages(channel),
             device_steps=DEVICE_STEPS,
         )
-        return {tuple(key): Pair(total, unique) for *key, total, unique in rows}
+        return _pairs(rows)
 
     async def funnel_depths(
-        self, workspace: str, scope: Scope, level: Level, channel: str, covered: Sequence[str]
+        self, workspace: str, scope: Scope, channel: str, covered: Sequence[str]
     ) -> dict[Key, Pair]:
         """(Instance, user) pairs and users per stage reached; all targets of `channel`."""
         rows = await self._engine.answer(
             "funnel_depths",
             workspace,
             **_members(scope),
-            **_level(level),
             **_covered(covered, scope),
             **_stages(channel),
         )
-        return {tuple(key): Pair(total, unique) for *key, total, unique in rows}
+        return _pairs(rows)
 
     async def attributed_conversions(
-        self, workspace: str, scope: Scope, level: Level, cells: Cells, attribution: str
+        self, workspace: str, scope: Scope, cells: Cells, attribution: str
     ) -> dict[Key, tuple[int, int, Decimal]]:
         """Conversions the senders attributed: events, (user, instance) pairs and revenue per goal."""
         if not scope.members:
@@ -234,11 +259,14 @@ class StatsRepository:
             "attributed_conversions",
             workspace,
             **_members(scope),
-            **_level(level),
             **_covered(cells.goals(attribution), scope),
             attribution=attribution,
         )
-        return {tuple(key): (total, unique, revenue) for *key, total, unique, revenue in rows}
+        return {(slot >> LEVEL_BITS, *key): (total, unique, paid) for slot, *key, total, unique, paid in rows}
+
+
+def _pairs(rows: Iterable[tuple[Any, ...]]) -> dict[Key, Pair]:
+    return {(slot >> LEVEL_BITS, *key): Pair(total, unique) for slot, *key, total, unique in rows}
 
 
 def _range(window: Window) -> dict[str, Any]:
@@ -249,15 +277,7 @@ def _members(scope: Scope) -> dict[str, Any]:
     return {
         "campaigns": list(scope.members),
         "members": list(range(1, len(scope.members) + 1)),
-        "targets": [list(numbers) for numbers in scope.targets],
-    }
-
-
-def _level(level: Level) -> dict[str, Any]:
-    return {
-        "by_platform": int(level.by_platform),
-        "by_locale": int(level.by_locale),
-        "by_variation": int(level.by_variation),
+        "slots": scope.slots(),
     }
 
 
