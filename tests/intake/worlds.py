@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from campanile.campaigns.schemas import OVERFLOW, Campaign, CampaignHint
+from campanile.campaigns.service import CampaignService
 from campanile.clock import FixedClock
 from campanile.engine import Engine
 from campanile.engine.questions import parse_question
@@ -56,18 +57,21 @@ class Campaigns:
     def __init__(self, *, locales: int = 200) -> None:
         self.stored: dict[tuple[str, str], Campaign] = {}
         self.hints: list[CampaignHint] = []
-        self.failure: Exception | None = None
         self._locales = locales
 
     def get_many(self, workspace_id: str, ids: Sequence[str]) -> dict[str, Campaign]:
         return {name: self.stored[workspace_id, name] for name in ids if (workspace_id, name) in self.stored}
 
+    contradiction = staticmethod(CampaignService.contradiction)
+
     def register(self, owner: Workspace, hints: Sequence[CampaignHint]) -> dict[str, Campaign | Problem]:
-        if self.failure is not None:
-            raise self.failure
-        assert len({hint.campaign_id for hint in hints}) == len(hints)
         self.hints.extend(hints)
-        return {hint.campaign_id: self._register(owner, hint) for hint in hints}
+        outcomes: dict[str, Campaign | Problem] = {}
+        for hint in hints:
+            outcome = self._register(owner, hint)
+            if isinstance(outcome, Campaign) or hint.campaign_id not in outcomes:
+                outcomes[hint.campaign_id] = outcome
+        return outcomes
 
     def _register(self, owner: Workspace, hint: CampaignHint) -> Campaign | Problem:
         known = self.stored.get((owner.id, hint.campaign_id))
@@ -82,6 +86,7 @@ class Campaigns:
             locales.add(locale if len(locales) < self._locales else OVERFLOW)
         known = msgspec.structs.replace(
             known,
+            parent_id=known.parent_id or hint.parent_id or None,
             observed_platforms=tuple(sorted({*known.observed_platforms, *hint.platforms})),
             observed_locales=tuple(sorted(locales)),
             observed_variations=tuple(sorted({*known.observed_variations, *hint.variations})),

@@ -7,7 +7,7 @@ what an event leaves open is filled in from its campaign (campaign specification
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from campanile.campaigns.service import CampaignService
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+KNOWN_CHANNELS = 100_000
+"""Campaigns whose channel is remembered; beyond, all are asked for again."""
 
 Positions = npt.NDArray[np.int64]
 
@@ -55,9 +58,15 @@ class Registrar:
 
     def __init__(self, campaigns: CampaignService) -> None:
         self._campaigns = campaigns
+        self._channels: dict[tuple[str, str], str] = {}
+        """Of campaigns this process has met; neither a campaign nor its channel ever changes."""
 
     def register(self, group: Sequence[Batch], open_: Flags) -> Registration:
-        """Register the campaigns of the open rows, and complete the events in their batches."""
+        """Register the campaigns of the open rows, and complete the events in their batches.
+
+        Raises:
+            Unavailable: the metadata database cannot be reached.
+        """
         work = _Work()
         for campaigns in _by_workspace(group, open_).values():
             self._register(campaigns, work)
@@ -66,23 +75,42 @@ class Registrar:
                 batch.replace(changes)
         return Registration(work.refused, frozenset(work.created), work.overflown)
 
-    def _register(self, campaigns: Mapping[str, Sequence[_Seen]], work: _Work) -> None:
+    def _register(self, campaigns: dict[str, list[_Seen]], work: _Work) -> None:
         workspace = next(iter(campaigns.values()))[0].batch.workspace
-        stored = self._campaigns.get_many(workspace.id, list(campaigns))
-        fitting: dict[str, list[_Seen]] = {}
+        channels = self._known_channels(workspace.id, campaigns)
         for campaign_id, seen in campaigns.items():
-            if fits := work.fitting(seen, stored.get(campaign_id)):
-                fitting[campaign_id] = fits
-        hints = [_hint(campaign_id, seen) for campaign_id, seen in fitting.items()]
+            if channel := channels.get(campaign_id) or _first(seen, "channel"):
+                campaigns[campaign_id] = work.with_channel(seen, channel)
+        hints = [_hint(part) for seen in campaigns.values() for part in _alike(seen)]
         verdicts = self._campaigns.register(workspace, hints)
-        for campaign_id, seen in fitting.items():
-            verdict = verdicts[campaign_id]
+        for campaign_id, seen in campaigns.items():
+            verdict = verdicts.get(campaign_id)  # none for those whose events all have been refused
             if isinstance(verdict, Problem):
                 work.refuse(seen, verdict)
-                continue
-            work.bound(seen, verdict)
-            if campaign_id not in stored:
-                work.created.add((workspace.id, campaign_id))
+            elif verdict is not None:
+                self._channels[workspace.id, campaign_id] = verdict.channel
+                if campaign_id not in channels:
+                    work.created.add((workspace.id, campaign_id))
+                self._check(seen, verdict, work)
+
+    def _known_channels(self, workspace: str, ids: Iterable[str]) -> dict[str, str]:
+        """Channels of the campaigns that exist already."""
+        if len(self._channels) > KNOWN_CHANNELS:
+            self._channels.clear()
+        known = {name: channel for name in ids if (channel := self._channels.get((workspace, name)))}
+        if unmet := [name for name in ids if name not in known]:
+            met = self._campaigns.get_many(workspace, unmet)
+            known |= {name: campaign.channel for name, campaign in met.items()}
+        return known
+
+    def _check(self, seen: Sequence[_Seen], campaign: Campaign, work: _Work) -> None:
+        for item in seen:
+            mention = item.mention
+            problem = self._campaigns.contradiction(campaign, channel=mention.channel, parent_id=mention.parent_id)
+            if problem is not None:
+                work.refuse([item], problem)
+            else:
+                work.bound(item, campaign)
 
 
 class _Work:
@@ -99,43 +127,33 @@ class _Work:
         for item in seen:
             self.refused.update(dict.fromkeys((item.positions + item.first_row).tolist(), problem))
 
-    def fitting(self, seen: Sequence[_Seen], stored: Campaign | None) -> list[_Seen]:
-        """What agrees with the campaign, or with whoever names its channel and its parent first."""
-        channel = stored.channel if stored else _first(seen, "channel")
-        parent = (stored.parent_id if stored else None) or _first(seen, "parent_id")
-        fits = []
+    def with_channel(self, seen: Sequence[_Seen], channel: str) -> list[_Seen]:
+        """Give events that name no channel the one of their campaign; what follows from it may set them apart."""
+        complete_ones = [item for item in seen if item.mention.channel]
         for item in seen:
-            if item.mention.channel not in ("", channel):
-                self.refuse([item], _conflict("channel"))
-            elif item.mention.parent_id not in ("", parent):
-                self.refuse([item], _conflict("parent_campaign_id"))
-            elif item.mention.channel or not channel:
-                fits.append(item)
-            else:
-                fits.extend(self._with_channel(item, channel))
-        return fits
+            if not item.mention.channel:
+                complete_ones.extend(self._completed(item, channel))
+        return complete_ones
 
-    def bound(self, seen: Sequence[_Seen], campaign: Campaign) -> None:
+    def bound(self, item: _Seen, campaign: Campaign) -> None:
         """Put values beyond the campaign's limits under the one that stands for all such values."""
-        for item in seen:
-            mention = item.mention
-            moved = {
-                field: other
-                for field, value, observed, other in (
-                    ("platform", mention.platform, campaign.observed_platforms, OVERFLOW_PLATFORM),
-                    ("locale", mention.locale, campaign.observed_locales, OVERFLOW),
-                    ("variation", mention.variation, campaign.observed_variations, OVERFLOW),
-                )
-                if value and value not in observed
-            }
-            if not moved:
-                continue
-            for position in item.positions.tolist():
-                self._change(item, position, msgspec.structs.replace(self._event(item, position), **moved))
-                self.overflown[item.first_row + position] = next(iter(moved))
+        mention = item.mention
+        moved = {
+            field: other
+            for field, value, observed, other in (
+                ("platform", mention.platform, campaign.observed_platforms, OVERFLOW_PLATFORM),
+                ("locale", mention.locale, campaign.observed_locales, OVERFLOW),
+                ("variation", mention.variation, campaign.observed_variations, OVERFLOW),
+            )
+            if value and value not in observed
+        }
+        if not moved:
+            return
+        for position in item.positions.tolist():
+            self._change(item, position, msgspec.structs.replace(self._event(item, position), **moved))
+            self.overflown[item.first_row + position] = next(iter(moved))
 
-    def _with_channel(self, item: _Seen, channel: str) -> list[_Seen]:
-        """The same events once their campaign has given them its channel; they may have to go on apart."""
+    def _completed(self, item: _Seen, channel: str) -> list[_Seen]:
         mentions: dict[Mention, list[int]] = defaultdict(list)
         for position in item.positions.tolist():
             event = complete(self._event(item, position), channel)
@@ -174,14 +192,22 @@ def _first(seen: Sequence[_Seen], field: str) -> str:
     return next((value for item in seen if (value := getattr(item.mention, field))), "")
 
 
-def _hint(campaign_id: str, seen: Sequence[_Seen]) -> CampaignHint:
+def _alike(seen: Sequence[_Seen]) -> Iterable[list[_Seen]]:
+    """The events apart by channel and parent: those that differ in them contradict each other."""
+    parts: dict[tuple[str, str], list[_Seen]] = defaultdict(list)
+    for item in seen:
+        parts[item.mention.channel, item.mention.parent_id].append(item)
+    return parts.values()
+
+
+def _hint(seen: Sequence[_Seen]) -> CampaignHint:
     def every(field: str) -> frozenset[str]:
         return frozenset(value for item in seen if (value := getattr(item.mention, field)))
 
     times = np.concatenate([item.batch.times[item.positions] for item in seen])
     sends = times[np.concatenate([item.batch.sends[item.positions] for item in seen])]
     return CampaignHint(
-        campaign_id=campaign_id,
+        campaign_id=seen[0].mention.campaign_id,
         first_at=_instant(times.min()),
         last_at=_instant(times.max()),
         sent_at=_instant(sends.min()) if len(sends) else None,
@@ -195,10 +221,6 @@ def _hint(campaign_id: str, seen: Sequence[_Seen]) -> CampaignHint:
         locales=every("locale"),
         variations=every("variation"),
     )
-
-
-def _conflict(field: str) -> Problem:
-    return Problem("campaign_conflict", f"{field} differs from the one of the campaign", field)
 
 
 def _instant(milliseconds: np.int64) -> datetime:
