@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
 from litestar import Request, route
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Dependency
+from litestar.params import SkipValidation
 
 from campanile.errors import Forbidden, RateLimited, Unauthenticated, UnsupportedMediaType
 from campanile.http.auth import Gate, app_keys, authenticate
@@ -36,7 +37,7 @@ def stats_routes() -> list[HTTPRouteHandler]:
 
 @route(PATH, http_method=["POST"], status_code=200, summary="Statistics of campaigns", tags=["stats"])
 async def campaign_stats(
-    request: Request[Any, Any, Any], services: Annotated[StatsGate, Dependency(skip_validation=True)]
+    request: Request[Any, Any, Any], services: NamedDependency[SkipValidation[StatsGate]]
 ) -> ReadyResponse:
     """Path, method and their 404 and 405 are settled by the router; everything else is settled here, in order."""
     body = await read_body(request, limit=MAX_BODY_BYTES)

@@ -155,10 +155,10 @@ def _goals(campaign: Campaign, nodes: Iterable[NodeNumbers]) -> list[_Goal]:
     for node in nodes:
         for name, numbers in node.goals.items():
             found[name] = found.get(name, False) or bool(numbers.revenue)
-    goals = []
-    for position, goal in enumerate(campaign.goals, start=1):
-        name = goal.name or f"Goal {position}"
-        goals.append(_Goal(name, goal.event, found.pop(name, False) or bool(goal.revenue_attribute)))
+    goals = [
+        _Goal(goal.name, goal.event, found.pop(goal.name, False) or bool(goal.revenue_attribute))
+        for goal in campaign.goals
+    ]
     return goals + [_Goal(name, "", found[name]) for name in sorted(found, key=natural_key)]
 
 
