@@ -13,7 +13,8 @@ from campanile.metrics.pairs import MetricType
 from tests.metrics.log import Log
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
-from tests.oracle.model import Campaign, Workspace, leaf, measure, nested, tree
+from tests.oracle.model import Campaign, Workspace, measure
+from tests.oracle.tree import leaf, nested, tree
 
 TYPES: tuple[MetricType, ...] = ("TOTAL", "UNIQUE")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.oracle.fixtures import NAMES, load, workspace
-from tests.oracle.model import tree
+from tests.oracle.tree import tree
 
 
 def test_all_fixtures_are_there() -> None:

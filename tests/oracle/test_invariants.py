@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from tests.oracle.fixtures import NAMES, load
 from tests.oracle.histories import History, histories, lawful_histories
 from tests.oracle.invariants import all_variations, check_node, check_parts, check_tree
-from tests.oracle.model import Workspace, leaf, measure, tree
+from tests.oracle.model import Workspace, measure
+from tests.oracle.tree import leaf, tree
 
 # Numbers that satisfy everything, and that single changes spoil.
 EMAIL: dict[str, Any] = {

@@ -57,8 +57,21 @@ def _reason(
 
 def _plain(channels: tuple[str, ...], usual: str, keys: str) -> list[Reason]:
     """Reasons without a stage whose label is the key in words."""
-    return [_reason(key, key.replace("_", " ").capitalize(), channels, usual) for key in keys.split()]
+    return [_reason(key, _in_words(key), channels, usual) for key in keys.split()]
 
+
+def _in_words(key: str) -> str:
+    words = [_NAMES.get(word, word) for word in key.split("_")]
+    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
+
+
+_NAMES = {
+    **{name: name.upper() for name in ("api", "gif", "hms", "id", "rcs", "sms", "smtp", "url")},
+    "android": "Android",
+    "google": "Google",
+    "oauth": "OAuth",
+}
+"""Words of keys that labels write in their own way."""
 
 _PUSH, _EMAIL = ("PUSH",), ("EMAIL",)
 
