@@ -116,7 +116,8 @@ def write(
     if added:
         # Children refer to parents, and a statement with many rows is checked row by row.
         added.sort(key=lambda values: values["parent_id"] is not None)
-        connection.execute(insert(CampaignRow), added)
+        # RETURNING makes SQLAlchemy send many rows per statement instead of one statement per row.
+        connection.execute(insert(CampaignRow).returning(CampaignRow.campaign_id), added).all()
     if altered:
         connection.execute(_UPDATE, [{f"new_{name}": value for name, value in values.items()} for values in altered])
     if added or altered:

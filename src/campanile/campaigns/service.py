@@ -27,6 +27,11 @@ from campanile.errors import InvalidInput, PreconditionFailed, Problem
 from campanile.metadata import Metadata
 from campanile.workspaces.schemas import Workspace
 
+DOCUMENT_BYTES = imports.LINE_BYTES
+"""Size of one document."""
+IMPORT_BYTES = imports.BODY_BYTES
+"""Size of an import, unpacked."""
+
 
 class CampaignService:
     """Thread-safe. Ids of another workspace behave as unknown ones; ids are compared in lower case."""
