@@ -61,10 +61,10 @@ class StatsService:
 
     def _named(self, workspace_id: str, ids: Sequence[str]) -> list[Campaign]:
         """The campaigns of these ids in this order, archived ones included; unknown ids are left out."""
-        possible = [campaign_id for campaign_id in ids if "\0" not in campaign_id]  # databases refuse NUL in a text
-        known = self._campaigns.get_many(workspace_id, possible)
-        found = [known[campaign_id] for campaign_id in possible if campaign_id in known]
-        return [campaign for campaign in found if campaign.has_stats]
+        known = self._campaigns.get_many(workspace_id, ids)
+        found = [known[campaign_id] for campaign_id in ids if campaign_id in known]
+        # Two spellings of one id are two ids to the request and one campaign here.
+        return list({campaign.campaign_id: campaign for campaign in found if campaign.has_stats}.values())
 
     def _active(self, workspace_id: str, active: Set[str]) -> list[Campaign]:
         """Campaigns with activity and the parents of such, in order of creation; archived ones left out."""
