@@ -22,8 +22,6 @@ from campanile.intake.verdicts import Refused
 
 _COLON, _SPACE = ord(":"), ord(" ")
 
-_MAX_INTEGER_DIGITS = 101
-"""Digits of an integer that are converted; longer ones are beyond every limit and become `MAX_NUMBER`."""
 _MAX_DECIMAL_CHARS = 40
 """Characters of a decimal number that are kept digit for digit; longer ones are read as a double."""
 
@@ -161,9 +159,10 @@ class ExactReader:
 
     @staticmethod
     def _int(literal: str) -> int:
-        if len(literal) > _MAX_INTEGER_DIGITS:
+        try:
+            return int(literal)
+        except ValueError:  # Python refuses to convert thousands of digits
             return -MAX_NUMBER if literal.startswith("-") else MAX_NUMBER
-        return int(literal)
 
     def _constant(self, _name: str) -> Decimal:
         self._non_finite = True
