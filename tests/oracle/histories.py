@@ -43,7 +43,8 @@ ON_SCREEN = ("IN_APP", "OSM", "WEB_PERSONALIZATION")
 
 BATCHES = 3
 """Batches in which the events of a history arrive; all events of one batch are accepted at the same instant."""
-FIRST_BATCH_AT = datetime(2026, 1, 1, tzinfo=UTC)
+DAYS_AFTER = 3
+"""Days between the range and the arrival of the first batch: nothing is in the future, nothing too old."""
 
 _RICH = ("PUSH", "EMAIL")
 """Channels with more rules than others, drawn more often."""
@@ -86,10 +87,16 @@ class History:
         """Whether some step of a funnel was reported instead of derived."""
         return any("step" in event for batch in self.batches for event in batch)
 
+    @property
+    def received_at(self) -> datetime:
+        """When the first batch arrives; every further one comes a minute later."""
+        last = date.fromisoformat(self.request["end_date"])
+        return datetime(last.year, last.month, last.day, 12, tzinfo=UTC) + timedelta(days=DAYS_AFTER)
+
     def workspace(self) -> Workspace:
         """What the oracle needs: the same events with their time of acceptance."""
         events = [
-            {**event, "received_at": (FIRST_BATCH_AT + timedelta(minutes=number)).isoformat()}
+            {**event, "received_at": (self.received_at + timedelta(minutes=number)).isoformat()}
             for number, batch in enumerate(self.batches)
             for event in batch
         ]
