@@ -17,6 +17,7 @@ from tests.support.redis import redis_server
 
 if TYPE_CHECKING:  # the embedded engine is a large library; pure tests do without
     from campanile.engine import Engine
+    from campanile.metadata import Metadata
     from tests.support.engines import EmbeddedEngine
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
@@ -63,6 +64,38 @@ def postgres_url() -> Iterator[str]:
 
     with postgres_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template() -> Iterator[Path]:
+    from tests.support.metadata import migrated
+
+    with scratch_folder("metadata") as folder:
+        migrated(f"sqlite:///{folder}/metadata.db")
+        yield folder / "metadata.db"
+
+
+@pytest.fixture(scope="session")
+def _postgres_migrated(postgres_url: str) -> Iterator[str]:
+    from tests.support.metadata import migrated
+    from tests.support.postgres import postgres_database
+
+    with postgres_database(postgres_url) as url:
+        yield migrated(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def metadata(request: pytest.FixtureRequest) -> Iterator[Metadata]:
+    """Either metadata database, migrated and empty: a test that asks for it runs on both."""
+    from tests.support.metadata import postgres_metadata, sqlite_metadata
+
+    if request.param == "postgresql":
+        with postgres_metadata(request.getfixturevalue("_postgres_migrated")) as opened:
+            yield opened
+    else:
+        template = request.getfixturevalue("_sqlite_template")
+        with scratch_folder("metadata") as folder, sqlite_metadata(template, folder) as opened:
+            yield opened
 
 
 @pytest.fixture(scope="session")
