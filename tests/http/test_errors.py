@@ -127,7 +127,13 @@ def test_headers_that_belong_to_a_status() -> None:
     assert answer_to(errors.Unavailable("s", retry_after=4), STATS).headers["retry-after"] == "4"
     assert answer_to(errors.Unauthenticated("s"), STATS).headers["www-authenticate"] == 'Basic realm="campanile"'
     assert "Bearer" in answer_to(errors.Unauthenticated("s"), OURS).headers["www-authenticate"]
-    assert answer_to(errors.PayloadTooLarge("s"), OURS).headers["connection"] == "close"
+    for error in (
+        errors.PayloadTooLarge("s"),
+        errors.RequestTimeout("s"),
+        errors.InvalidInput("s", type="ambiguous_length"),
+    ):
+        assert answer_to(error, OURS).headers["connection"] == "close"
+    assert "connection" not in answer_to(errors.InvalidInput("s"), OURS).headers
     assert "www-authenticate" not in answer_to(errors.Forbidden("s"), OURS).headers
 
 

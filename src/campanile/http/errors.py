@@ -92,10 +92,10 @@ def _framework_failure(error: HTTPException) -> Failure:
             for item in error.extra
             if isinstance(item, Mapping)
         )
-        return Failure(status, problems, headers)
+        return Failure(status.value, problems, headers)
     kinds = {400: "invalid_input", 401: "unauthenticated", 413: "body_too_large", 429: "rate_limited"}
     kind = kinds.get(status, status.phrase.lower().replace(" ", "_").replace("-", "_"))
-    return Failure(status, (Problem(kind, _SENTENCES.get(status, status.phrase)),), headers)
+    return Failure(status.value, (Problem(kind, _SENTENCES.get(status, status.phrase)),), headers)
 
 
 _SENTENCES: dict[int, str] = {
@@ -151,15 +151,15 @@ _STATS_TEXTS: dict[int, tuple[str, str | None]] = {
     ),
 }
 
-_LEAVES_BODY_UNREAD = frozenset({408, 413})
-"""After these the rest of the body is still on its way: the connection cannot be used again."""
+_LEAVES_BODY_UNREAD = frozenset({"request_timeout", "body_too_large", "ambiguous_length"})
+"""After these the rest of the body is still on its way, or its end is unknown: the connection ends, too."""
 
 
 def _answer(status: int, body: bytes, failure: Failure, challenge: str) -> ReadyResponse:
     headers = dict(failure.headers)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = challenge
-    if status in _LEAVES_BODY_UNREAD:
+    if failure.first.type in _LEAVES_BODY_UNREAD:
         headers["Connection"] = "close"
     return ReadyResponse(body, status_code=status, headers=headers)
 
