@@ -1,0 +1,102 @@
+"""The command line: `campanile COMMAND`. Each command lives in a file of its own and is loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
+
+from campanile import __version__
+from campanile.cli.options import WrongUsage
+from campanile.errors import CampanileError
+
+OK = 0
+PROBLEMS = 1
+"""The command finished, and something it found or sent was wrong."""
+FATAL = 2
+"""The command could not do its work."""
+USAGE = 3
+"""The command was called the wrong way."""
+INTERRUPTED = 130
+
+app = App(
+    name="campanile",
+    help="Campaign statistics and campaign reports: events in, exact numbers out.",
+    version=__version__,
+    help_format="plaintext",
+    result_action="return_value",
+    default_parameter=Parameter(show_default=False),
+)
+_workspace = App(name="workspace", help="Create, list and change workspaces; also while the server runs.")
+_key = App(name="key", help="Create, list, replace and switch off the keys of a workspace.")
+
+_COMMANDS: tuple[tuple[App, str, str, str], ...] = (
+    (app, "demo", "demo:demo", "Start a server with a sample shop, ask it for statistics, show how to go on."),
+    (app, "serve", "serve:serve", "Start the server."),
+    (app, "import", "import_:import_files", "Load events or campaigns from files, through a server."),
+    (app, "stats", "stats:stats", "Ask a server for campaign statistics."),
+    (app, "migrate", "migrate:migrate", "Bring the event store and the metadata database up to date."),
+    (app, "doctor", "doctor:doctor", "Check settings, disk, store, database and server, and say what to do."),
+    (_workspace, "create", "workspace:create", "Create a workspace with one key of each kind."),
+    (_workspace, "list", "workspace:list_all", "List all workspaces."),
+    (_workspace, "set", "workspace:set_", "Change settings: workspace set ID timezone=Europe/Berlin …"),
+    (_key, "create", "key:create", "Create one more key."),
+    (_key, "list", "key:list_all", "List the keys of a workspace, without their values."),
+    (_key, "regenerate", "key:regenerate", "Give a key a new value; the old one stops working at once."),
+    (_key, "archive", "key:archive", "Switch a key off for good."),
+)
+
+for _group, _name, _target, _help in _COMMANDS:
+    _group.command(f"campanile.cli.{_target}", name=_name, help=_help)
+app.command(_workspace)
+app.command(_key)
+
+
+def run() -> None:
+    """Entry point of the `campanile` script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors become one line on standard error."""
+    try:
+        result = app(list(arguments), exit_on_error=False, print_error=False)
+    except UnknownCommandError as error:
+        return _complain(f"there is no command {' '.join(error.unused_tokens or ())!r}, see campanile --help", USAGE)
+    except CycloptsError as error:
+        return _complain(str(error), USAGE)
+    except WrongUsage as error:
+        return _complain(error.message, USAGE)
+    except CampanileError as error:
+        return _complain(error.message, FATAL)
+    except ImportError as error:
+        missing = _missing_package(error)
+        if missing is None:
+            raise
+        return _complain(
+            f"this command needs the server packages ({missing} is missing): pip install 'campanile[server]'", FATAL
+        )
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; keep Python from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PROBLEMS
+    return result if isinstance(result, int) else OK
+
+
+def _missing_package(error: BaseException | None) -> str | None:
+    """The foreign package whose absence caused an import to fail, if that was the cause."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name and error.name.split(".")[0] != "campanile":
+            return error.name.split(".")[0]
+        error = error.__cause__
+    return None
+
+
+def _complain(message: str, code: int) -> int:
+    text = " ".join(message.split())
+    sys.stderr.write(f"campanile: {text}\n")
+    return code

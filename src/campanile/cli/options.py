@@ -1,0 +1,29 @@
+"""Flags that several commands share, and settings made from them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from campanile.errors import InvalidInput
+from campanile.settings import Settings, load_settings
+
+Data = Annotated[str | None, Parameter(help="Data folder of the server (CAMPANILE_DATA; ./data).")]
+Config = Annotated[Path | None, Parameter(env_var="CAMPANILE_CONFIG", help="Settings file in TOML.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+
+
+class WrongUsage(InvalidInput):
+    """The flags of a command do not make sense; it ends with the exit code for that."""
+
+
+def settings_of(config: Path | None, **flags: Any) -> Settings:
+    """Defaults ← settings file ← environment ← flags; flags that are None were not given.
+
+    Raises:
+        ConfigurationError: a setting is unknown or has the wrong type.
+    """
+    return load_settings(config=config, environment=os.environ, flags=flags)

@@ -1,0 +1,46 @@
+"""What commands print: answers on standard output, remarks on standard error. Colours follow NO_COLOR."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+
+def stdout() -> Console:
+    """The console of answers; texts are printed as they are, without markup."""
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def stderr() -> Console:
+    """The console of remarks and progress."""
+    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line, for programs."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> Table:
+    """A plain table; columns whose cells are all numbers stand to the right."""
+    drawn = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for index, name in enumerate(columns):
+        numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        drawn.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    return drawn
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return str(value)
