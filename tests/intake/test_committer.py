@@ -359,10 +359,10 @@ def test_a_failure_reaches_every_request_of_the_group_and_the_next_group_passes(
 def test_a_defect_of_one_request_stays_its_own(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     register = house.registrar.register
 
-    def choke(group: list[object], open_: object) -> object:
+    def choke(group: list[object], open_: object, **options: bool) -> object:
         if any("poison" in batch.events[0].event_id for batch in group):  # type: ignore[attr-defined]
             raise ZeroDivisionError
-        return register(group, open_)  # type: ignore[arg-type]
+        return register(group, open_, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(house.registrar, "register", choke)
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -21,8 +20,7 @@ from campanile.intake.keys import NO_KEY, Keys, event_key, message_key, pack
 from campanile.intake.known_ids import Flags, message_salt, salted, workspace_salt
 from campanile.workspaces.schemas import Workspace
 
-_FIELDS = {name: place for place, name in enumerate(Event.__struct_fields__)}
-_STORED = tuple(_FIELDS[name] for name in EVENT_COLUMNS)
+_GETTERS = {name: attrgetter(name) for name in EVENT_COLUMNS if name != "ts"}
 
 
 class Mention(NamedTuple):
@@ -88,10 +86,7 @@ class Batch:
 
     def _table(self) -> pa.Table:
         size = len(self.events)
-        fields: list[Sequence[Any]] = list(zip(*map(msgspec.structs.astuple, self.events), strict=True))
-        columns: dict[str, Sequence[Any]] = {
-            name: fields[place] for name, place in zip(EVENT_COLUMNS, _STORED, strict=True)
-        }
+        columns: dict[str, Sequence[Any]] = {name: list(map(get, self.events)) for name, get in _GETTERS.items()}
         columns["ts"] = pa.chunked_array([pa.array(self.times, pa.timestamp("ms", "UTC"))])
         columns["event_key"] = _key_column(self.event_keys)
         columns["message_key"] = _key_column(self.message_keys)
@@ -114,6 +109,11 @@ def _mentions(events: Sequence[Event]) -> dict[Mention, list[int]]:
 def _key_column(keys: Keys) -> pa.ChunkedArray:
     kind = pa.binary(16)
     return pa.chunked_array([pa.Array.from_buffers(kind, len(keys), [None, pa.py_buffer(keys.tobytes())])])
+
+
+def load_libraries() -> None:
+    """Let Arrow import what it imports with its first array; it would take the first request a second."""
+    pa.array([0])
 
 
 def joined(batches: Sequence[Batch], keep: Flags, sequence: int) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 
+from campanile.clock import Clock
 from campanile.errors import Problem, Unavailable
 from campanile.intake.batch import Batch, joined, offsets
 from campanile.intake.content import content
@@ -23,17 +25,23 @@ from campanile.intake.known_ids import Flags, Words
 from campanile.intake.ledger import Ledger
 from campanile.intake.registrar import Registrar, Registration
 from campanile.intake.repository import LogRepository
+from campanile.intake.telemetry import COMMIT_SECONDS
 from campanile.intake.verdicts import Warned
 from campanile.settings import Settings
 
 GROUP_ROWS = 5
 """A group takes further requests up to this many times `Settings.commit_rows`; the next group takes the rest."""
 
+T = TypeVar("T")
+
 Seconds = Callable[[], float]
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of the events of one batch; events that are in no list were accepted."""
+    """What became of the records of one request.
+
+    Those in no list were accepted, unless the request was atomic and had something rejected: then none was.
+    """
 
     accepted: int
     duplicates: frozenset[int]
@@ -41,13 +49,14 @@ class Outcome(msgspec.Struct, frozen=True):
     rejected: dict[int, Problem]
     """Position → reason, for events that may not be stored."""
     conflicting: int
-    """Duplicates known to differ from the copy that counts."""
+    """Duplicates known to differ from the copy that counts, which came with the same group."""
     warnings: tuple[Warned, ...]
 
 
 class _Waiting(NamedTuple):
     batch: Batch
     outcome: asyncio.Future[Outcome]
+    since: float
 
 
 class Committer:
@@ -59,6 +68,7 @@ class Committer:
         log: LogRepository,
         registrar: Registrar,
         settings: Settings,
+        clock: Clock,
         *,
         monotonic: Seconds,
     ) -> None:
@@ -67,6 +77,7 @@ class Committer:
         self._registrar = registrar
         self._rows = max(1, settings.commit_rows)
         self._interval = settings.commit_interval
+        self._clock = clock
         self._monotonic = monotonic
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._waiting: list[_Waiting] = []
@@ -74,6 +85,10 @@ class Committer:
         self._full = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self.failing = False
+        """Whether the newest group could not be written."""
+        self.last_commit_at: datetime | None = None
+        """When a group was written last."""
         self.last_commit_seconds = 0.0
         """How long the newest group took."""
 
@@ -81,6 +96,11 @@ class Committer:
     def waiting_events(self) -> int:
         """Events that wait for their group."""
         return sum(len(item.batch) for item in self._waiting)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long the oldest of them has waited."""
+        return self._monotonic() - self._waiting[0].since if self._waiting else 0.0
 
     def start(self) -> None:
         """Begin to write groups."""
@@ -96,11 +116,17 @@ class Committer:
         if self._closing or self._task is None:
             raise Unavailable("The server is shutting down.", type="shutting_down")
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(batch, outcome))
+        self._waiting.append(_Waiting(batch, outcome, self._monotonic()))
         self._wake.set()
         if self.waiting_events >= self._rows:
             self._full.set()
         return await outcome
+
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Run `work` in the committer's thread, between two groups."""
+        if self._closing:
+            raise Unavailable("The server is shutting down.", type="shutting_down")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def close(self) -> None:
         """Write what waits, then stop."""
@@ -122,12 +148,16 @@ class Committer:
             started = self._monotonic()
             await self._store_group(group)
             self.last_commit_seconds = self._monotonic() - started
+            COMMIT_SECONDS.observe(self.last_commit_seconds)
 
     async def _store_group(self, group: Sequence[_Waiting]) -> None:
         loop = asyncio.get_running_loop()
         writing = loop.run_in_executor(self._thread, self.write, [item.batch for item in group])
         await asyncio.wait([writing])
         error = writing.exception()
+        self.failing = isinstance(error, Unavailable)
+        if error is None:
+            self.last_commit_at = self._clock.now()
         if error is not None and len(group) > 1 and not isinstance(error, Unavailable):
             # One of the batches cannot be stored, which is a defect; it must not become the defect of the others.
             for item in group:
@@ -159,14 +189,14 @@ class Committer:
             self._wake.clear()
         return group
 
-    def write(self, group: Sequence[Batch]) -> list[Outcome]:
-        """Store a group; one call at a time.
+    def write(self, group: Sequence[Batch], *, rehearsal: bool = False) -> list[Outcome]:
+        """Store a group; one call at a time. A rehearsal comes to the same outcomes and changes nothing.
 
         Raises:
             EngineUnavailable: nothing can be said about any event of the group.
         """
         known = np.concatenate([self._ledger.known(batch) for batch in group])
-        registration = self._registrar.register(group, ~known)
+        registration = self._registrar.register(group, ~known, rehearsal=rehearsal)
         open_ = ~known
         open_[list(registration.refused)] = False
         for batch, rows in offsets(group):
@@ -174,7 +204,7 @@ class Committer:
                 open_[rows] = False
         copies = _copies(group, open_)
         kept = open_ & ~copies.lost
-        if kept.any():
+        if kept.any() and not rehearsal:
             self._append(group, kept)
         return [
             _outcome(batch, rows, registration, kept=kept, duplicate=known | copies.lost, differing=copies.differing)

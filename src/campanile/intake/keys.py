@@ -7,6 +7,7 @@ made for every event that arrives.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -29,10 +30,13 @@ ONCE_PER_MESSAGE = frozenset(
 """Types that happen at most once to a message (ingest specification 1.6.5)."""
 
 
+_LENGTHS = tuple(length.to_bytes(4, "little") for length in range(1025))
+"""Length prefixes of all texts that can be ids: up to 256 characters of up to four bytes."""
+
+
 def event_key(event_id: str) -> bytes:
     """The key of an event id."""
-    data = event_id.encode("utf-8", "surrogatepass")
-    return blake2b(len(data).to_bytes(4, "little") + data, digest_size=KEY_BYTES).digest()
+    return blake2b(_part(event_id), digest_size=KEY_BYTES).digest()
 
 
 def message_key(event: Event) -> bytes:
@@ -42,11 +46,25 @@ def message_key(event: Event) -> bytes:
     """
     if not event.message_id or not event.provider or event.type not in ONCE_PER_MESSAGE:
         return NO_KEY
-    digest = blake2b(digest_size=KEY_BYTES)
-    for part in (event.provider, event.message_id, event.transport, event.user_id, event.device_id, event.type):
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(4, "little") + data)
-    return digest.digest()
+    parts = (
+        _common_part(event.provider)
+        + _part(event.message_id)
+        + _common_part(event.transport)
+        + _part(event.user_id)
+        + _part(event.device_id)
+        + _common_part(event.type)
+    )
+    return blake2b(parts, digest_size=KEY_BYTES).digest()
+
+
+def _part(text: str) -> bytes:
+    data = text.encode("utf-8", "surrogatepass")
+    length = len(data)
+    return (_LENGTHS[length] if length < len(_LENGTHS) else length.to_bytes(4, "little")) + data
+
+
+_common_part = lru_cache(1024)(_part)
+"""For texts that many events share."""
 
 
 def pack(keys: Iterable[bytes]) -> Keys:

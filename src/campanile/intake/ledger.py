@@ -34,7 +34,7 @@ _log = structlog.get_logger("campanile.intake")
 
 
 class Ledger:
-    """Answers for one process. `known`, `remember`, `doubt` and `next_sequence` belong to the committer's thread."""
+    """Answers for one process. Its methods belong to the committer's thread."""
 
     def __init__(self, log: LogRepository, clock: Clock, *, recent_keys: int = RECENT_KEYS) -> None:
         self._store = log
@@ -57,7 +57,7 @@ class Ledger:
         Microseconds of the clock where possible, so that a later process starts higher.
         """
         for workspace in workspaces:
-            self._open(workspace)
+            self.open(workspace)
         self._sequence = max(self._sequence + 1, (self._clock.now() - _EPOCH) // _MICROSECOND)
         return self._sequence
 
@@ -110,11 +110,11 @@ class Ledger:
         """Whether the filter holds all keys of the workspace; starts to fill it if nobody did."""
         if self._store.shared:
             return False
-        self._open(workspace)
+        self.open(workspace)
         reading = self._reading[workspace]
         return reading.done() and not reading.cancelled() and reading.exception() is None
 
-    def _open(self, workspace: str) -> None:
+    def open(self, workspace: str) -> None:
         """Make the acquaintance of a workspace's log. A log that could not be read is tried again."""
         reading = self._reading.get(workspace)
         failed = reading is not None and reading.done() and (reading.cancelled() or reading.exception() is not None)

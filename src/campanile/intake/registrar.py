@@ -21,6 +21,7 @@ from campanile.intake.batch import Batch, Mention, mention_of, offsets
 from campanile.intake.event import Event
 from campanile.intake.known_ids import Flags
 from campanile.intake.validate import complete
+from campanile.workspaces.schemas import Workspace
 
 if TYPE_CHECKING:
     from campanile.campaigns.service import CampaignService
@@ -61,28 +62,31 @@ class Registrar:
         self._channels: dict[tuple[str, str], str] = {}
         """Of campaigns this process has met; neither a campaign nor its channel ever changes."""
 
-    def register(self, group: Sequence[Batch], open_: Flags) -> Registration:
+    def register(self, group: Sequence[Batch], open_: Flags, *, rehearsal: bool = False) -> Registration:
         """Register the campaigns of the open rows, and complete the events in their batches.
+
+        A rehearsal registers nothing.
 
         Raises:
             Unavailable: the metadata database cannot be reached.
         """
         work = _Work()
         for campaigns in _by_workspace(group, open_).values():
-            self._register(campaigns, work)
+            self._register(campaigns, work, rehearsal=rehearsal)
         for batch, rows in offsets(group):
             if changes := work.changes.get(rows.start):
                 batch.replace(changes)
         return Registration(work.refused, frozenset(work.created), work.overflown)
 
-    def _register(self, campaigns: dict[str, list[_Seen]], work: _Work) -> None:
+    def _register(self, campaigns: dict[str, list[_Seen]], work: _Work, *, rehearsal: bool) -> None:
         workspace = next(iter(campaigns.values()))[0].batch.workspace
         channels = self._known_channels(workspace.id, campaigns)
         for campaign_id, seen in campaigns.items():
             if channel := channels.get(campaign_id) or _first(seen, "channel"):
                 campaigns[campaign_id] = work.with_channel(seen, channel)
         hints = [_hint(part) for seen in campaigns.values() for part in _alike(seen)]
-        verdicts = self._campaigns.register(workspace, hints)
+        register = self._rehearse if rehearsal else self._campaigns.register
+        verdicts = register(workspace, hints)
         for campaign_id, seen in campaigns.items():
             verdict = verdicts.get(campaign_id)  # none for those whose events all have been refused
             if isinstance(verdict, Problem):
@@ -92,6 +96,15 @@ class Registrar:
                 if campaign_id not in channels:
                     work.created.add((workspace.id, campaign_id))
                 self._check(seen, verdict, work)
+
+    def _rehearse(self, workspace: Workspace, hints: Sequence[CampaignHint]) -> dict[str, Campaign | Problem]:
+        """What registering would answer, as far as that can be said; nothing for campaigns it would create."""
+        verdicts: dict[str, Campaign | Problem] = {}
+        verdicts.update(self._campaigns.get_many(workspace.id, [hint.campaign_id for hint in hints]))
+        for hint in hints:
+            if hint.campaign_id not in verdicts and not (hint.channel and workspace.settings.auto_register_campaigns):
+                verdicts[hint.campaign_id] = Problem("unknown_campaign", "the campaign is unknown", "campaign_id")
+        return verdicts
 
     def _known_channels(self, workspace: str, ids: Iterable[str]) -> dict[str, str]:
         """Channels of the campaigns that exist already."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,17 @@ class LogRepository:
     def message_words(self, workspace: str, rows: int) -> Iterator[Words]:
         """The lower halves of all natural keys, in parts; `rows` is an upper estimate."""
         yield from self._words("message_words", workspace, rows)
+
+    def known_snapshots(self, workspace: str, keys: Sequence[int]) -> set[int]:
+        """Which of the snapshots are stored."""
+        return self._known("known_snapshots", workspace, keys)
+
+    def snapshot_modes(
+        self, workspace: str, campaigns: Sequence[str], first: date, last: date
+    ) -> dict[tuple[str, date, str, str, str], str]:
+        """How each cell (campaign, day, platform, locale, variation) of these campaigns and days is reported."""
+        found = self._engine.ask("snapshot_modes", workspace, campaigns=list(campaigns), first=first, last=last)
+        return {(campaign_id, day, *place): mode for campaign_id, day, *place, mode in found}
 
     def append_events(self, columns: dict[str, Any]) -> None:
         """Write events; durable and visible when it returns.

@@ -1,0 +1,352 @@
+"""Takes events and reported counts in: from the bytes of a request to the answer (ingest specification 1)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from functools import partial
+from typing import Literal, TypeVar
+
+import anyio
+import msgspec
+import structlog
+
+from campanile.campaigns.service import CampaignService
+from campanile.clock import Clock
+from campanile.engine import Engine
+from campanile.errors import Unavailable
+from campanile.intake import telemetry
+from campanile.intake.batch import Batch, load_libraries
+from campanile.intake.committer import Committer, Outcome
+from campanile.intake.decode import BodyDecoder, Coding, Format
+from campanile.intake.idempotency import Answer, IdempotencyKeys, request_digest
+from campanile.intake.ledger import Ledger
+from campanile.intake.limits import DEFAULT_ERRORS, IMPORT_LIMITS, Limits
+from campanile.intake.parse import parse_events
+from campanile.intake.policy import Policy
+from campanile.intake.pressure import Pressure, Ticket
+from campanile.intake.registrar import Registrar
+from campanile.intake.rejects import RejectedRecord, Rejects
+from campanile.intake.repository import LogRepository
+from campanile.intake.snapshot_store import SnapshotStore
+from campanile.intake.snapshots import ParsedSnapshots, parse_snapshots
+from campanile.intake.verdicts import IntakeAnswer, ParsedBatch, Rejection, answer
+from campanile.metadata import Metadata
+from campanile.settings import Settings
+from campanile.workspaces.schemas import Workspace
+from campanile.workspaces.service import WorkspaceService
+
+T = TypeVar("T")
+
+NOTHING = Outcome(0, frozenset(), {}, 0, ())
+"""What becomes of no records."""
+
+_log = structlog.get_logger("campanile.intake")
+
+PARSING_THREADS = 2
+"""Requests that are read at the same time. Reading is work for the processor: more threads only slow each other."""
+
+
+class IntakeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How the records of one request are to be taken."""
+
+    workspace: Workspace
+    request_id: str
+    format: Format
+    source: str = "api"
+    """Where the records come from, for the metrics: `api`, `import`, or the name of a receiver."""
+    idempotency_key: str | None = None
+    dry_run: bool = False
+    """Judge everything, store nothing."""
+    atomic: bool = False
+    """Store all records or none."""
+    strict: bool = False
+    """Unknown fields refuse a record."""
+    imported: bool = False
+    """History: older than the age limit."""
+    max_errors: int = DEFAULT_ERRORS
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to a request, ready to be sent."""
+
+    status: int
+    body: bytes
+    rejected: int = 0
+    replayed: bool = False
+    """Whether the request had been answered before."""
+
+
+class IntakeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """State of the intake of this process, and what a workspace has sent to it since it started."""
+
+    store: Literal["ok", "unavailable"]
+    """Whether the newest group of events could be written."""
+    pending_requests: int
+    pending_bytes: int
+    waiting_events: int
+    """Events that wait for their group to be written."""
+    oldest_waiting_seconds: float
+    last_commit_at: datetime | None
+    last_commit_seconds: float
+    known_ids_bytes: int
+    accepted: int
+    duplicates: int
+    rejected: int
+
+
+class IntakeService:
+    """The intake of one process. `start` it in the event loop that serves the requests."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        metadata: Metadata,
+        workspaces: WorkspaceService,
+        campaigns: CampaignService,
+        settings: Settings,
+        clock: Clock,
+        *,
+        monotonic: Callable[[], float],
+        jitter: Callable[[], float] = random.random,
+        limits: Limits | None = None,
+    ) -> None:
+        self._workspaces = workspaces
+        self._campaigns = campaigns
+        self._clock = clock
+        self._limits = limits or Limits()
+        log = LogRepository(engine)
+        self._ledger = Ledger(log, clock)
+        self._committer = Committer(self._ledger, log, Registrar(campaigns), settings, clock, monotonic=monotonic)
+        self._snapshots = SnapshotStore(log, campaigns, partial(self._ledger.next_sequence, ()))
+        self._keys = IdempotencyKeys(metadata, clock)
+        self._rejects = Rejects()
+        self._results: dict[str, Counter[str]] = {}
+        disk = None if log.shared else settings.data_path
+        self._pressure = Pressure(settings, monotonic=monotonic, jitter=jitter, disk=disk)
+        self._parsing = anyio.CapacityLimiter(PARSING_THREADS)
+        self._preparing: asyncio.Task[None] | None = None
+
+    # --- life
+
+    async def start(self) -> None:
+        """Begin to take requests; gets acquainted with the logs of all workspaces meanwhile."""
+        self._committer.start()
+        self._preparing = asyncio.get_running_loop().create_task(self._prepare(), name="intake-prepare")
+
+    async def close(self) -> None:
+        """Answer what is under way, take nothing more."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait([self._preparing])
+        await self._committer.close()
+        self._ledger.close()
+        with contextlib.suppress(Unavailable):  # labels of campaigns; their events are stored
+            await anyio.to_thread.run_sync(self._campaigns.flush)
+
+    async def _prepare(self) -> None:
+        await anyio.to_thread.run_sync(load_libraries)
+        try:
+            for workspace in await anyio.to_thread.run_sync(self._workspaces.list):
+                await self._committer.alone(partial(self._ledger.open, workspace.id))
+        except Unavailable as error:
+            _log.warning("known_ids_delayed", error=error.message)  # each workspace is read when it sends something
+
+    # --- before the body
+
+    def admit(self, workspace: Workspace, size: int) -> AbstractContextManager[Ticket]:
+        """The right to send a body of `size` bytes, for the length of a `with` block.
+
+        Raises:
+            RateLimited: the workspace has used up its rate. Unavailable: no memory, request slot or disk left.
+        """
+        limits = workspace.settings
+        return self._pressure.admit(workspace.id, size, rate=limits.intake_rate, burst=limits.intake_burst)
+
+    def rate_headers(self, workspace: Workspace) -> dict[str, str]:
+        """`x-ratelimit-*` of a workspace, counting records."""
+        return self._pressure.headers(workspace.id)
+
+    def decoder(self, coding: Coding, content_length: int | None) -> BodyDecoder:
+        """Where the body goes as it arrives.
+
+        Raises:
+            PayloadTooLarge: the declared length is beyond the limit.
+        """
+        return BodyDecoder(coding, self._limits, content_length=content_length)
+
+    # --- the records
+
+    async def take_events(self, request: IntakeRequest, body: BodyDecoder, ticket: Ticket) -> Reply:
+        """Judge and store the events of a complete body; returns when they are durable and visible.
+
+        Raises:
+            InvalidInput, PayloadTooLarge: the body cannot be read as a whole.
+            RateLimited: more events than the workspace may send now.
+            Conflict: the idempotency key belongs to another request.
+            Unavailable: nothing is acknowledged; the same request may be sent again.
+        """
+        received_at = self._clock.now()
+        plain = await self._read(body, ticket)
+        parsed, batch = await self._in_thread(partial(_prepared, request, plain, self._policy(request), received_at))
+
+        async def store() -> Outcome:
+            if batch is None:
+                return NOTHING
+            if request.dry_run:
+                return (await self._committer.alone(partial(self._committer.write, [batch], rehearsal=True)))[0]
+            return await self._committer.submit(batch)
+
+        return await self._reply(request, "events", plain, parsed, store, ticket, received_at)
+
+    async def take_snapshots(self, request: IntakeRequest, body: BodyDecoder, ticket: Ticket) -> Reply:
+        """The same for reported counts."""
+        received_at = self._clock.now()
+        plain = await self._read(body, ticket)
+        parsed = await self._in_thread(
+            partial(parse_snapshots, plain, request.format, self._policy(request), received_at)
+        )
+
+        async def store() -> Outcome:
+            if not parsed.snapshots:
+                return NOTHING
+            write = partial(self._snapshots.write, request.workspace, parsed.snapshots, received_at)
+            return await self._committer.alone(partial(write, atomic=request.atomic, rehearsal=request.dry_run))
+
+        return await self._reply(request, "funnel", plain, parsed, store, ticket, received_at)
+
+    async def _read(self, body: BodyDecoder, ticket: Ticket) -> bytes:
+        plain = await self._in_thread(body.finish)
+        ticket.resize(len(plain))
+        telemetry.QUEUE_BYTES.set(self._pressure.pending_bytes)
+        return plain
+
+    async def _reply(
+        self,
+        request: IntakeRequest,
+        endpoint: str,
+        plain: bytes,
+        parsed: ParsedBatch | ParsedSnapshots,
+        store: Callable[[], Awaitable[Outcome]],
+        ticket: Ticket,
+        received_at: datetime,
+    ) -> Reply:
+        if request.dry_run:
+            return await self._judge(request, parsed, store, received_at)
+        ticket.spend(parsed.received)
+        key = request.idempotency_key
+        if key is None:
+            return await self._judge(request, parsed, store, received_at)
+        workspace = request.workspace.id
+        circumstances = (endpoint, request.format, repr((request.atomic, request.strict, request.imported)))
+        digest = await self._in_thread(partial(request_digest, plain, *circumstances))
+        async with self._keys.alone(workspace, key):
+            earlier = await anyio.to_thread.run_sync(self._keys.claim, workspace, key, digest)
+            if earlier is not None:
+                return Reply(earlier.status, earlier.body, replayed=True)
+            reply = await self._judge(request, parsed, store, received_at)
+            await anyio.to_thread.run_sync(self._keys.keep, workspace, key, Answer(reply.status, reply.body))
+            return reply
+
+    async def _judge(
+        self,
+        request: IntakeRequest,
+        parsed: ParsedBatch | ParsedSnapshots,
+        store: Callable[[], Awaitable[Outcome]],
+        received_at: datetime,
+    ) -> Reply:
+        outcome = NOTHING if request.atomic and parsed.rejections else await store()
+        rejections = [
+            *parsed.rejections,
+            *(parsed.reject(position, problem) for position, problem in outcome.rejected.items()),
+        ]
+        withdrawn = request.atomic and bool(rejections)
+        result = answer(
+            request_id=request.request_id,
+            received=parsed.received,
+            accepted=0 if withdrawn else outcome.accepted,
+            duplicates=0 if withdrawn else len(outcome.duplicates),
+            rejections=rejections,
+            warnings=[*parsed.warnings, *outcome.warnings],
+            max_errors=request.max_errors,
+        )
+        if not request.dry_run:
+            self._record(request, result, rejections, outcome, received_at)
+        return Reply(result.http_status, msgspec.json.encode(result), result.rejected)
+
+    def _record(
+        self,
+        request: IntakeRequest,
+        result: IntakeAnswer,
+        rejections: Sequence[Rejection],
+        outcome: Outcome,
+        received_at: datetime,
+    ) -> None:
+        workspace = request.workspace.id
+        results = {"accepted": result.accepted, "duplicates": result.duplicates, "rejected": result.rejected}
+        self._results.setdefault(workspace, Counter()).update(results)
+        for name, count in results.items():
+            telemetry.EVENTS.labels(workspace, request.source, name).inc(count)
+        for code, count in Counter(rejection.code for rejection in rejections).items():
+            telemetry.REJECTS.labels(code).inc(count)
+        if outcome.conflicting:
+            telemetry.CONFLICTING.labels(workspace).inc(outcome.conflicting)
+        telemetry.KNOWN_IDS_BYTES.set(self._ledger.size_bytes)
+        self._rejects.add(workspace, request.source, request.request_id, received_at, rejections)
+
+    def _policy(self, request: IntakeRequest) -> Policy:
+        settings = request.workspace.settings
+        limits = self._limits
+        if request.imported:
+            limits = msgspec.structs.replace(
+                limits, age=IMPORT_LIMITS.age, earliest=IMPORT_LIMITS.earliest, future=IMPORT_LIMITS.future
+            )
+        return Policy(
+            workspace_id=request.workspace.id,
+            pseudonym_key=request.workspace.pseudonym_key,
+            pii_mode=settings.pii_mode,
+            reject_placeholder_ids=settings.reject_placeholder_ids,
+            keep_link_query=settings.keep_link_query,
+            strict=request.strict,
+            limits=limits,
+        )
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._parsing)
+
+    # --- looking in
+
+    def status(self, workspace: Workspace) -> IntakeStatus:
+        """How this process is doing."""
+        results = self._results.get(workspace.id, Counter())
+        return IntakeStatus(
+            store="unavailable" if self._committer.failing else "ok",
+            pending_requests=self._pressure.requests,
+            pending_bytes=self._pressure.pending_bytes,
+            waiting_events=self._committer.waiting_events,
+            oldest_waiting_seconds=round(self._committer.oldest_seconds, 3),
+            last_commit_at=self._committer.last_commit_at,
+            last_commit_seconds=round(self._committer.last_commit_seconds, 3),
+            known_ids_bytes=self._ledger.size_bytes,
+            accepted=results["accepted"],
+            duplicates=results["duplicates"],
+            rejected=results["rejected"],
+        )
+
+    def rejects(self, workspace: Workspace, since: datetime | None = None) -> list[RejectedRecord]:
+        """The records of the workspace that this process refused, newest first."""
+        return self._rejects.newest(workspace.id, since)
+
+
+def _prepared(
+    request: IntakeRequest, plain: bytes, policy: Policy, received_at: datetime
+) -> tuple[ParsedBatch, Batch | None]:
+    parsed = parse_events(plain, request.format, policy, received_at, idempotency_key=request.idempotency_key)
+    if not parsed.events or (request.atomic and parsed.rejections):
+        return parsed, None
+    return parsed, Batch(request.workspace, parsed.events, received_at, atomic=request.atomic)
