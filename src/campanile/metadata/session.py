@@ -100,6 +100,11 @@ class Metadata:
             version: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
             return version
 
+    def ping(self) -> None:
+        """Raise `Unavailable` unless the database answers."""
+        with self.read() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
     def close(self) -> None:
         with self._watcher_lock:
             if self._watcher is not None:

@@ -1,0 +1,94 @@
+"""Timing, ratios and the report."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+class Ratio(NamedTuple):
+    """One measured ratio."""
+
+    what: str
+    aim: str
+    ratios: tuple[float, ...]
+    """One per round; the two sides of a round were measured right after each other."""
+    detail: str
+    """The absolute figures behind it, for orientation only."""
+    command: str
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.ratios)
+
+
+class Figure(NamedTuple):
+    """A number that is no ratio, such as memory."""
+
+    what: str
+    value: str
+    command: str
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def middle(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def resident_mebibytes(pid: int) -> int:
+    """Memory of a process and its children as the operating system counts it."""
+    pids = [pid, *(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    return sum(_resident_kibibytes(each) for each in pids) // 1024
+
+
+def _resident_kibibytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def machine() -> str:
+    """What was measured on."""
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    gibibytes = round(int(memory.split()[1]) / 1024 / 1024)
+    return f"{len(names)} × {names[0] if names else platform.machine()}, {gibibytes} GiB, Linux {platform.release()}"
+
+
+def versions() -> str:
+    packages = ["campanile", "chdb-core", "granian", "litestar", "msgspec", "pyarrow"]
+    return ", ".join(f"{name} {version(name)}" for name in packages) + f", Python {platform.python_version()}"
+
+
+def revision() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def table(ratios: Iterable[Ratio]) -> str:
+    """The ratios as a Markdown table."""
+    lines = [
+        "| measure | median | lowest – highest | aim | in this run | repeat |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {ratio.what} | **{ratio.median:.2f}** | {min(ratio.ratios):.2f} – {max(ratio.ratios):.2f} | {ratio.aim} "
+        f"| {ratio.detail} | `{ratio.command}` |"
+        for ratio in ratios
+    ]
+    return "\n".join(lines)

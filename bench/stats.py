@@ -1,0 +1,184 @@
+"""Stats: one page of ten campaigns over HTTP, against the bare SQL in the engine and against PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from tests.support.log import Family, campaign_of, workspace_of
+from tests.support.postgres import postgres_database, postgres_server
+from tests.support.processes import scratch_folder
+from tests.support.server import Server
+
+from bench.measure import Ratio, middle, seconds
+from bench.traffic import NOW
+from campanile.engine import Engine, open_engine
+from campanile.engine.questions import parse_question
+from campanile.kit.times import window
+from campanile.settings import Settings
+from campanile.stats.numbers import NumbersService
+from campanile.stats.repository import StatsRepository
+
+CAMPAIGNS = [f"{number:024x}" for number in range(1, 11)]
+FIRST = NOW - timedelta(days=9)
+COMMAND = "python -m bench stats"
+
+FILL = """INSERT INTO campanile.events
+(workspace_id, campaign_id, type, ts, user_id, event_key, sequence, received_at, channel, platform, instance_id, event_id)
+SELECT '{workspace}', leftPad(lower(hex(1 + c)), 24, '0'), kind,
+    toDateTime64('{start}', 3, 'UTC') + INTERVAL (u % 8) DAY + INTERVAL (u % 86000) SECOND,
+    concat('customer-', toString(u)), reinterpretAsUInt128(sipHash128(c, u, kind)), 1, now64(3), 'EMAIL', 'EMAIL',
+    leftPad(lower(hex(1 + c)), 24, '0'), concat(toString(c), '-', toString(u), '-', kind)
+FROM (SELECT intDiv(number, {recipients}) AS c, number % {recipients} AS u FROM numbers({recipients} * 10))
+ARRAY JOIN arrayConcat(['attempted', 'sent', 'delivered'], u % 3 = 0 ? ['open'] : [], u % 9 = 0 ? ['click'] : []) AS kind"""
+
+ONE_QUERY = """-- keys: campaign_id, platform, type
+-- sums: total, uniques
+SELECT campaign_id, platform, type, count() AS total, uniqExact(user_key) AS uniques FROM {{events}}
+WHERE campaign_id IN {campaigns:Array(String)} AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')
+    AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC') GROUP BY campaign_id, platform, type"""
+
+POSTGRES_QUERY = """SELECT campaign_id, type, count(*), count(DISTINCT user_id) FROM events
+WHERE workspace_id = 'w' AND campaign_id = ANY(%s) AND ts >= %s AND ts < %s GROUP BY campaign_id, type"""
+
+
+def run(rounds: int = 7, recipients: int = 100_000) -> list[Ratio]:
+    """Everything over the same events; the sides of a round right after each other."""
+    with scratch_folder("bench") as folder, postgres_server() as address:
+        server = Server(folder / "server")
+        server.start()
+        credentials = server.create_workspace("Bench")
+        with httpx.Client(auth=(credentials.workspace_id, credentials.manage_key)) as client:
+            for campaign in CAMPAIGNS:
+                body = {"channel": "EMAIL", "delivery_type": "ONE_TIME", "name": campaign}
+                client.put(f"{server.url}/v1/campaigns/{campaign}", json=body).raise_for_status()
+        server.stop()
+        _fill(folder / "server", credentials.workspace_id, recipients)
+        shutil.copytree(folder / "server" / "engine", folder / "bare" / "engine")
+        engine = open_engine(Settings(data=str(folder / "bare")))
+        asks = _asks(engine, credentials.workspace_id)
+        server.start()
+        try:
+            with postgres_database(address) as url, psycopg.connect(url) as postgres:
+                _fill_postgres(postgres, engine, credentials.workspace_id)
+                return _rounds(rounds, server, credentials, engine, asks, postgres, recipients)
+        finally:
+            server.stop()
+            engine.close()
+
+
+def _rounds(
+    rounds: int, server: Server, credentials: Any, engine: Engine, asks: Any, postgres: Any, recipients: int
+) -> list[Ratio]:
+    first, last = _days()
+    days = window(first, last, "UTC")
+    body = {
+        "request_id": "bench",
+        "campaign_ids": CAMPAIGNS,
+        "start_date": first.isoformat(),
+        "end_date": last.isoformat(),
+        "attribution_type": "VIEW_THROUGH",
+        "metric_type": "UNIQUE",
+    }
+    single = parse_question("single", ONE_QUERY)
+    client = httpx.Client(
+        timeout=120,
+        auth=(credentials.workspace_id, credentials.report_key),
+        headers={"MOE-APPKEY": credentials.workspace_id},
+    )
+
+    def over_http() -> None:
+        answer = client.post(f"{server.url}/core-services/v1/campaign-stats", json=body)
+        answer.raise_for_status()
+        assert len(answer.json()["data"]) == len(CAMPAIGNS)
+
+    async def questions() -> None:
+        await asyncio.gather(*(engine.answer(name, workspace, **parameters) for name, workspace, parameters in asks))
+
+    def one_query() -> None:
+        parameters = {"campaigns": CAMPAIGNS, "start": int(days.start.timestamp() * 1000)}
+        engine._run(
+            single, {**parameters, "end": int(days.end.timestamp() * 1000), "workspace": credentials.workspace_id}
+        )
+
+    def in_postgres() -> None:
+        with postgres.cursor() as cursor:
+            cursor.execute(POSTGRES_QUERY, (CAMPAIGNS, days.start, days.end))
+            assert len(cursor.fetchall()) == 5 * len(CAMPAIGNS)
+
+    work = {"http": over_http, "bare": lambda: asyncio.run(questions()), "single": one_query, "postgres": in_postgres}
+    for side in work.values():
+        side()
+    times: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, side in work.items():
+            times[name].append(seconds(side))
+
+    def ratio(what: str, aim: str, over: str, under: str) -> Ratio:
+        values = tuple(a / b for a, b in zip(times[over], times[under], strict=True))
+        detail = f"{middle(times[over]) * 1000:.0f} against {middle(times[under]) * 1000:.0f} ms"
+        return Ratio(what, aim, values, detail, COMMAND)
+
+    page = f"page of ten campaigns × {recipients:,} recipients, UNIQUE: "
+    return [
+        ratio(page + "our answer over HTTP ÷ the same questions asked of the engine", "≤ 1.3", "http", "bare"),
+        ratio(page + "our answer over HTTP ÷ one hand-written query (counts only)", "–", "http", "single"),
+        ratio(page + "PostgreSQL 15 with a covering index (counts only) ÷ our answer", "–", "postgres", "http"),
+    ]
+
+
+def _days() -> tuple[date, date]:
+    return FIRST.date(), FIRST.date() + timedelta(days=8)
+
+
+def _fill(data: Path, workspace: str, recipients: int) -> None:
+    engine = open_engine(Settings(data=str(data)))
+    start = datetime.combine(FIRST.date(), datetime.min.time()).isoformat(sep=" ")
+    with engine._write() as client:  # type: ignore[attr-defined]
+        client.command(FILL.format(workspace=workspace, start=start, recipients=recipients))
+        client.command("OPTIMIZE TABLE campanile.events FINAL")
+    engine.close()
+
+
+def _asks(engine: Engine, workspace: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """The questions one page asks, with their parameters."""
+    recorded: list[tuple[str, str, dict[str, Any]]] = []
+    answer = engine.answer
+
+    async def record(question: str, tenant: str, **parameters: Any) -> Any:
+        recorded.append((question, tenant, parameters))
+        return await answer(question, tenant, **parameters)
+
+    engine.answer = record  # type: ignore[method-assign]
+    campaigns = [campaign_of({"campaign_id": identifier, "channel": "EMAIL"}) for identifier in CAMPAIGNS]
+    service = NumbersService(StatsRepository(engine), Family(campaigns))
+    days = window(*_days(), "UTC")
+    tenant = workspace_of(workspace, {})
+    asyncio.run(service.measure(tenant, campaigns, days, "VIEW_THROUGH", all_platforms=False))
+    engine.answer = answer  # type: ignore[method-assign]
+    return recorded
+
+
+def _fill_postgres(postgres: psycopg.Connection[Any], engine: Engine, workspace: str) -> None:
+    with postgres.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE events (workspace_id text, campaign_id text, type text, ts timestamptz, user_id text)"
+        )
+        for campaign in CAMPAIGNS:
+            question = parse_question(
+                "rows",
+                "-- keys: t\nSELECT toString(type) AS t, ts, user_id FROM {{events}} WHERE campaign_id = {c:String}",
+            )
+            rows = engine._run(question, {"workspace": workspace, "c": campaign})
+            with cursor.copy("COPY events FROM STDIN") as copy:
+                for kind, instant, user in rows:
+                    copy.write_row(("w", campaign, kind, instant, user))
+        cursor.execute("CREATE INDEX ON events (workspace_id, campaign_id, type, ts) INCLUDE (user_id)")
+    postgres.commit()
+    postgres.autocommit = True
+    postgres.execute("VACUUM ANALYZE events")

@@ -1,0 +1,107 @@
+"""The composition root: settings in, a Litestar application out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from campanile.campaigns.openapi import OPERATIONS as CAMPAIGN_OPERATIONS
+from campanile.campaigns.routes import campaign_routes
+from campanile.campaigns.service import CampaignService
+from campanile.clock import Clock, SystemClock
+from campanile.engine import open_engine
+from campanile.http.errors import ErrorRenderer
+from campanile.http.health import health_routes
+from campanile.http.middleware import wrap
+from campanile.http.openapi import openapi_route
+from campanile.http.rate_limit import open_limiter
+from campanile.intake.openapi import OPERATIONS as INTAKE_OPERATIONS
+from campanile.intake.routes import intake_routes
+from campanile.intake.service import IntakeService
+from campanile.metadata import migrate, open_metadata
+from campanile.services import Services
+from campanile.settings import Settings
+from campanile.stats.numbers import NumbersService
+from campanile.stats.openapi import OPERATIONS as STATS_OPERATIONS
+from campanile.stats.repository import StatsRepository
+from campanile.stats.routes import stats_routes
+from campanile.stats.service import StatsService
+from campanile.workspaces.secrets import load_master_key
+from campanile.workspaces.service import WorkspaceService
+
+OPERATIONS = (*STATS_OPERATIONS, *INTAKE_OPERATIONS, *CAMPAIGN_OPERATIONS)
+"""Everything the API offers, for its description."""
+
+
+def build_services(settings: Settings, clock: Clock) -> Services:
+    """Open everything a server needs: master key, metadata, engine; bring both schemas up to date.
+
+    Raises:
+        ConfigurationError: the operator has to change something. EngineUnavailable: the store does not answer.
+    """
+    settings.data_path.mkdir(parents=True, exist_ok=True)
+    master_key = load_master_key(settings)
+    metadata = open_metadata(settings.resolved_metadata_url)
+    migrate(metadata.engine)
+    engine = open_engine(settings)
+    engine.migrate()
+    workspaces = WorkspaceService(metadata, master_key, clock)
+    campaigns = CampaignService(metadata, clock)
+    numbers = NumbersService(StatsRepository(engine), campaigns)
+    return Services(
+        settings=settings,
+        clock=clock,
+        metadata=metadata,
+        engine=engine,
+        limiter=open_limiter(settings.limiter_url, clock),
+        workspaces=workspaces,
+        campaigns=campaigns,
+        intake=IntakeService(engine, metadata, workspaces, campaigns, settings, clock, monotonic=time.monotonic),
+        numbers=numbers,
+        stats=StatsService(campaigns, numbers),
+    )
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
+    """The application over freshly opened services; they are closed when the application shuts down."""
+    services = build_services(settings, clock or SystemClock())
+    return application(services)
+
+
+def application(services: Services) -> Litestar:
+    """The application over `services`, which it starts and closes."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        await services.intake.start()
+        try:
+            yield
+        finally:
+            await services.intake.close()
+            services.engine.close()
+            services.metadata.close()
+
+    checks = {
+        "engine": services.engine.ping,
+        "metadata": services.metadata.ping,
+        "limiter": services.limiter.check,
+    }
+    app = Litestar(
+        route_handlers=[
+            *health_routes(checks),
+            openapi_route(OPERATIONS),
+            *stats_routes(),
+            *intake_routes(),
+            *campaign_routes(),
+        ],
+        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
+        exception_handlers={Exception: ErrorRenderer()},
+        lifespan=[lifespan],
+        openapi_config=None,
+    )
+    app.state.services = services
+    return wrap(app)

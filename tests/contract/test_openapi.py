@@ -1,0 +1,25 @@
+"""The OpenAPI document says what the application serves, no more and no less."""
+
+from __future__ import annotations
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from campanile.app import OPERATIONS
+from campanile.campaigns.routes import campaign_routes
+from campanile.http.openapi import document
+from campanile.intake.routes import intake_routes
+from campanile.stats.routes import stats_routes
+
+
+def test_the_document_is_valid() -> None:
+    OpenAPIV31SpecValidator(document(OPERATIONS)).validate()
+
+
+def test_every_route_is_described_and_every_description_has_a_route() -> None:
+    served = {
+        (method, path.replace(":str", ""))
+        for handler in (*stats_routes(), *intake_routes(), *campaign_routes())
+        for path in handler.paths
+        for method in handler.http_methods
+    }
+    assert served == {(operation.method, operation.path) for operation in OPERATIONS}
