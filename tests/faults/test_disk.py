@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.refusals import assert_refused_clearly
 from tests.support.engines import stored_event_ids
 from tests.support.server import Server, running_server
 from tests.support.traffic import Reader, Sender
@@ -70,16 +70,6 @@ def traffic(server: Server) -> Iterator[tuple[Sender, Reader]]:
         reader.close()
 
 
-def assert_refused_clearly(sender: Sender) -> None:
-    assert sender.refusals, "the writes were not refused with an answer"
-    for text in sender.refusals:
-        error = json.loads(text)["error"]
-        assert error["type"] == "store_unavailable", text
-        assert error["message"]
-        assert error["request_id"]
-        assert "Traceback" not in text
-
-
 def assert_all_there(server: Server, sender: Sender, reader: Reader) -> None:
     """Every event was acknowledged in the end and counts once, now and after a restart."""
     assert sender.acknowledged == sender.sent
@@ -105,7 +95,7 @@ def test_a_full_disk_refuses_writes_and_recovers_by_itself(disk: Disk) -> None:
             assert reader.count() >= len(sender.acknowledged), "reading needs no free space"
             disk.relieve()
             assert sender.send(100), "writing goes on without a restart"
-        assert_refused_clearly(sender)
+        assert_refused_clearly(sender.refusals)
         assert sender.resend()
         assert_all_there(server, sender, reader)
 
@@ -118,7 +108,7 @@ def test_the_reserve_is_kept_free(disk: Disk) -> None:
         assert sender.send(100)
         disk.leave(reserve // 2)
         assert not sender.send(100)
-        assert_refused_clearly(sender)
+        assert_refused_clearly(sender.refusals)
         assert reader.count() == len(sender.acknowledged)
         disk.relieve()
         assert sender.resend()
@@ -135,7 +125,7 @@ def test_a_folder_that_becomes_read_only_refuses_writes_and_recovers(tmp_path: P
                 assert not sender.send(100)
                 assert not sender.send(1)
                 assert reader.count() == 100
-            assert_refused_clearly(sender)
+            assert_refused_clearly(sender.refusals)
             assert sender.resend()
             assert_all_there(server, sender, reader)
     finally:

@@ -18,6 +18,8 @@ ROUNDS = 50
 SENDERS = 4
 BATCH = 200
 """Largest batch, in events."""
+SAME = 1000
+"""Events in the request that everybody sends."""
 LIFE_SECONDS = 0.8
 """Longest time from the first request of a round to the kill."""
 CAMPAIGN = "68e0c0ffee0000000000000a"
@@ -54,6 +56,37 @@ def test_acknowledged_events_survive_and_count_once(tmp_path: Path) -> None:
         for sender in senders:
             sender.close()
     assert resent >= ROUNDS / 5, "the kills hardly ever hit a request: the test proves little"
+
+
+def test_one_request_in_parallel_and_through_kills_counts_once(tmp_path: Path) -> None:
+    """Ten clients send the same request at once; the server is killed three times before all have an answer."""
+    server = Server(tmp_path / "data", {"min_free_bytes": "0"})
+    credentials = server.create_workspace("Kill test")
+    senders = [Sender(server.url, credentials, CAMPAIGN, "same") for _ in range(10)]
+    reader = Reader(server.url, credentials, CAMPAIGN)
+    try:
+        for seconds in (0.02, 0.05, 0.1):
+            server.start()
+            threads = [threading.Thread(target=_repeat_or_send, args=(sender,)) for sender in senders]
+            for thread in threads:
+                thread.start()
+            threading.Event().wait(seconds)
+            server.kill()
+            for thread in threads:
+                thread.join()
+        server.start()
+        assert all([_repeat_or_send(sender) for sender in senders])  # noqa: C419 - every sender, whatever the first got
+        assert reader.performance("TOTAL")["sent"] == SAME
+        assert reader.performance("UNIQUE")["sent"] == SAME
+    finally:
+        server.kill()
+        reader.close()
+        for sender in senders:
+            sender.close()
+
+
+def _repeat_or_send(sender: Sender) -> bool:
+    return sender.resend() if sender.sent else sender.send(SAME)
 
 
 def _live_and_die(server: Server, senders: list[Sender], dice: random.Random) -> None:

@@ -90,54 +90,87 @@ def run_on(http_port: int, statement: str) -> str:
     return text
 
 
+class Nodes:
+    """The processes of a cluster. A node that was killed can be started again on its data and its ports."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = free_ports(2 * NODES)
+        self.info = ClusterInfo(http_ports=tuple(ports[:NODES]), tcp_ports=tuple(ports[NODES:]))
+        self._folder = folder
+        self._config = folder / "config.xml"
+        shards = "\n".join(SHARD.format(port=port) for port in self.info.tcp_ports)
+        self._config.write_text(CONFIG.format(cluster=CLUSTER, shards=shards))
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, *indexes: int) -> None:
+        """Start the nodes with these numbers and wait for them.
+
+        Raises:
+            Died, TimeoutError: one of them did not get ready; all of them are ended.
+        """
+        for index in indexes:
+            self._processes[index] = self._spawn(index)
+        try:
+            for index in indexes:
+                ready = partial(_answers, self.info.http_ports[index])
+                wait_until(ready, self._processes[index], seconds=START_SECONDS, what=f"ClickHouse node {index}")
+        except (Died, TimeoutError):
+            self.kill(*indexes)
+            raise
+
+    def kill(self, *indexes: int) -> None:
+        """End nodes as a power cut would."""
+        for index in indexes:
+            if index in self._processes:
+                stop(self._processes.pop(index))
+
+    def _spawn(self, index: int) -> subprocess.Popen[bytes]:
+        script = Path(__file__).with_name("clickhouse_node.py")
+        data = self._folder / f"node{index}"
+        ports = [str(self.info.tcp_ports[index]), str(self.info.http_ports[index])]
+        with data.with_suffix(".log").open("ab") as log:
+            return subprocess.Popen(
+                [*DIE_WITH_PARENT, sys.executable, str(script), str(LIBRARY), str(self._config), str(data), *ports],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+
 @contextlib.contextmanager
-def clickhouse_cluster() -> Iterator[ClusterInfo]:
+def clickhouse_nodes() -> Iterator[Nodes]:
     """Two empty nodes that know each other as the cluster `campanile`; gone at the end."""
     if not LIBRARY.is_file():
         raise RuntimeError(f"{LIBRARY.name} is not installed; `make setup` installs it")
     with scratch_folder("clickhouse") as folder:
-        info, nodes = _start(folder)
+        nodes = _start(folder)
         try:
-            yield info
+            yield nodes
         finally:
-            for node in nodes:
-                stop(node)
+            nodes.kill(*range(NODES))
 
 
-def _start(folder: Path) -> tuple[ClusterInfo, list[subprocess.Popen[bytes]]]:
-    for attempt in range(1, STARTS + 1):
-        ports = free_ports(2 * NODES)
-        info = ClusterInfo(http_ports=tuple(ports[:NODES]), tcp_ports=tuple(ports[NODES:]))
+@contextlib.contextmanager
+def clickhouse_cluster() -> Iterator[ClusterInfo]:
+    """The same for tests that let the nodes live."""
+    with clickhouse_nodes() as nodes:
+        yield nodes.info
+
+
+def _start(folder: Path) -> Nodes:
+    for attempt in range(STARTS):
         base = folder / str(attempt)
         base.mkdir()
-        config = base / "config.xml"
-        shards = "\n".join(SHARD.format(port=port) for port in info.tcp_ports)
-        config.write_text(CONFIG.format(cluster=CLUSTER, shards=shards))
-        nodes = [_spawn(config, base / f"node{index}", info, index) for index in range(NODES)]
+        nodes = Nodes(base)
         try:
-            for node, port in zip(nodes, info.http_ports, strict=True):
-                wait_until(partial(_answers, port), node, seconds=START_SECONDS, what="a ClickHouse node")
+            nodes.start(*range(NODES))
         except (Died, TimeoutError) as error:
-            for node in nodes:
-                stop(node)
-            if attempt == STARTS:
-                logs = "".join((base / f"node{index}.log").read_text() for index in range(NODES))
+            if attempt == STARTS - 1:
+                logs = "".join(log.read_text() for log in base.glob("*.log"))
                 raise RuntimeError(f"{error}\n{logs}") from error
         else:
-            return info, nodes
+            return nodes
     raise AssertionError("unreachable")
-
-
-def _spawn(config: Path, data: Path, info: ClusterInfo, index: int) -> subprocess.Popen[bytes]:
-    script = Path(__file__).with_name("clickhouse_node.py")
-    ports = [str(info.tcp_ports[index]), str(info.http_ports[index])]
-    with data.with_suffix(".log").open("wb") as log:
-        return subprocess.Popen(
-            [*DIE_WITH_PARENT, sys.executable, str(script), str(LIBRARY), str(config), str(data), *ports],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
 
 
 def _answers(port: int) -> bool:
