@@ -68,8 +68,8 @@ class ErrorRenderer:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What an exception means to the caller; whatever is unknown is a 500 that says nothing."""
-    if isinstance(error, CampanileError):
+    """What an exception means to the caller. Defects are 500 and say nothing: their texts may hold anything."""
+    if isinstance(error, CampanileError) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
         headers = {}
         if isinstance(error, RateLimited | Unavailable):
             headers["Retry-After"] = str(max(1, error.retry_after))
