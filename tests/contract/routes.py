@@ -107,12 +107,29 @@ def _events(ids: Ids) -> list[Call]:
     return [
         Call("/v1/events?dry_run=true", _json([event(ids)])),
         Call("/v1/events", _json([event(ids)])),
-        Call("/v1/events", _json([event(ids, event_id="own", workspace_id=ids.workspace_id)])),
+        Call("/v1/events", _json([event(ids, event_id=f"{ids.event_id}-own", workspace_id=ids.workspace_id)])),
         Call(
             "/v1/events",
-            _json([event(ids, event_id="own-2", campaign_id="f" * 24, parent_campaign_id=ids.campaign_id)]),
+            _json(
+                [
+                    event(
+                        ids,
+                        event_id=f"{ids.event_id}-child",
+                        campaign_id=ids.campaign_id[::-1],
+                        parent_campaign_id=ids.campaign_id,
+                    )
+                ]
+            ),
         ),
     ]
+
+
+def _intake_state(ids: Ids) -> list[Call]:
+    return [Call("/v1/ingest/status"), Call(f"/v1/ingest/status?workspace_id={ids.workspace_id}")]
+
+
+def _rejects(ids: Ids) -> list[Call]:
+    return [Call("/v1/ingest/rejects"), Call(f"/v1/ingest/rejects?workspace_id={ids.workspace_id}")]
 
 
 def _funnel(ids: Ids) -> list[Call]:
@@ -160,7 +177,9 @@ CASES = (
     Case("POST", "/v1/campaigns/import", frozenset({"manage"}), _import_campaigns),
     Case("POST", "/v1/events", frozenset({"ingest"}), _events),
     Case("POST", "/v1/funnel", frozenset({"ingest"}), _funnel),
+    Case("GET", "/v1/ingest/status", frozenset({"ingest", "manage"}), _intake_state),
+    Case("GET", "/v1/ingest/rejects", frozenset({"ingest", "manage"}), _rejects),
 )
 
-PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
-"""Routes without a workspace: they may show nothing of any."""
+PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/metrics")}
+"""Routes without a workspace. The metrics are the operator's and count per workspace; the others show nothing of any."""
