@@ -33,7 +33,13 @@ def test_all_vectors_are_here() -> None:
     assert [vector["id"] for vector in vectors.vectors()] == [f"S{number:02}" for number in range(1, 43)]
 
 
-@pytest.mark.parametrize("vector", vectors.vectors(), ids=lambda vector: vector["id"])
+@pytest.mark.parametrize(
+    "vector",
+    [
+        pytest.param(vector, id=vector["id"], marks=[pytest.mark.slow] if "repeat" in vector else [])
+        for vector in vectors.vectors()
+    ],
+)
 def test_vector(server: InProcess, vector: dict[str, Any]) -> None:
     server.fresh_window()
     vectors.check(server, vector)
