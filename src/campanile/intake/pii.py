@@ -27,6 +27,10 @@ _IPV6 = re.compile(
 _NUMBER = re.compile(r"\d{7,}|\d{2,}(?:[ \-]\d{2,}){2,}", re.ASCII)
 """A long number, or groups of digits as people write phone numbers; status codes are shorter."""
 _CONTACT_LINK = re.compile(r"\s*(mailto|tel|sms|smsto|facetime|whatsapp|callto):", re.IGNORECASE)
+_ADDRESS_IN_LINK = re.compile(
+    r"[^@%\s/?&=#:;,]{1,128}+(?:@|%40)[^@\s/?&=#:;,.]++(?:\.[^@\s/?&=#:;,.]++)++|(?:\+|%2B)[1-9]\d{6,14}(?!\d)",
+    re.ASCII | re.IGNORECASE,
+)
 _USER_INFO = re.compile(r"^(\s*[A-Za-z][A-Za-z0-9+.\-]*://)[^/@\s]*@")
 
 
@@ -66,7 +70,7 @@ def masked(text: str) -> str:
 
 
 def clean_link(link: str, *, keep_query: bool) -> str:
-    """A link without what identifies its reader: query string, fragment, user part, and addresses in its path.
+    """A link without what identifies its reader: query string, fragment, user part, and addresses elsewhere.
 
     Of a link that *is* an address (`mailto:`, `tel:`) the scheme remains.
     """
@@ -76,4 +80,4 @@ def clean_link(link: str, *, keep_query: bool) -> str:
     if not keep_query:
         link = link.split("?", 1)[0].split("#", 1)[0]
     link = _USER_INFO.sub(r"\1", link)
-    return _EMAIL.sub(MASK, link) if "@" in link else link
+    return _ADDRESS_IN_LINK.sub(MASK, link)

@@ -68,7 +68,7 @@ _OF_TYPES: dict[str, frozenset[str]] = {
     "stage": frozenset({"failed"}),
     "control_group": frozenset({"control_group"}),
 }
-"""Fields that mean something to some types only, by the type as sent; elsewhere they are unknown fields."""
+"""Fields that mean something to some types only, by the type as sent or stored; elsewhere they are unknown."""
 PAYLOAD_TYPES = frozenset({"custom", "conversion"})
 """Types whose `attributes` and `revenue` are kept."""
 KNOWN_FIELDS = OWN_FIELDS | _SHARED_FIELDS | _OF_TYPES.keys()
@@ -92,9 +92,8 @@ def shape_of(shared: dict[str, object], policy: Policy) -> Shape:
     """Judge the shared fields. Raises `Refused`."""
     sent_type, event_type, control = _type(shared)
     _check_workspace(shared.get("workspace_id"), policy)
-    ignored = tuple(
-        name for name in shared if name not in _SHARED_FIELDS and sent_type not in _OF_TYPES.get(name, frozenset())
-    )
+    names = {sent_type, event_type}
+    ignored = tuple(name for name in shared if name not in _SHARED_FIELDS and names.isdisjoint(_OF_TYPES.get(name, ())))
     if ignored and policy.strict:
         shown = ignored[0] if ignored[0] in KNOWN_FIELDS else ""
         raise Refused("invalid_value", shown, f"{shown or 'A field'} is not known for type {event_type}")
