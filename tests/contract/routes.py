@@ -182,4 +182,4 @@ CASES = (
 )
 
 PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/metrics")}
-"""Routes without a workspace. The metrics are the operator's and count per workspace; the others show nothing of any."""
+"""Routes without a workspace. The metrics are the operator's and count per workspace; the others show nothing."""
