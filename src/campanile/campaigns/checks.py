@@ -90,10 +90,12 @@ class Findings:
             self.add("too_many", target, f"{target} may have at most {most} entries")
             return None
         before = len(self.problems)
-        texts = [self.text(item, f"{target}.{index}", longest, shortest=1) for index, item in enumerate(items)]
+        texts = []
         for index, item in enumerate(items):
+            place = f"{target}.{index}"
             if item is None:
-                self.add("type", f"{target}.{index}", f"{target}.{index} must be a string")
+                self.add("type", place, f"{place} must be a string")
+            texts.append(self.text(item, place, longest, shortest=1))
         if len(self.problems) > before:
             return None
         return list(dict.fromkeys(text for text in texts if text is not None))

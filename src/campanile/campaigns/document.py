@@ -249,24 +249,18 @@ def _basic_details(find: Findings, value: Any, channel: str | None, is_child: bo
     if value is not None and given is None:
         return None
     given = given or {}
-    result = {key: item for key, item in given.items() if item is not None}
     name = given.get("name")
     if name is None and not is_child:
         find.required(f"{target}.name")
     name = find.text(name.strip() if isinstance(name, str) else name, f"{target}.name", NAME_CHARACTERS, shortest=1)
     tags = find.texts(given.get("tags"), f"{target}.tags", TAGS, LABEL_CHARACTERS)
-    team = find.text(given.get("team"), f"{target}.team", LABEL_CHARACTERS)
-    platforms = _platforms(find, given.get("platforms"), channel)
     if tags is None and not is_child:
         tags = []
-    result.update(
-        {
-            key: item
-            for key, item in (("name", name), ("tags", tags), ("team", team), ("platforms", platforms))
-            if item is not None
-        }
-    )
-    return result or None
+    team = find.text(given.get("team"), f"{target}.team", LABEL_CHARACTERS)
+    platforms = _platforms(find, given.get("platforms"), channel)
+    result = {**dict.fromkeys(("name", "tags", "team", "platforms")), **given}
+    result.update(name=name, tags=tags, team=team, platforms=platforms)
+    return {key: item for key, item in result.items() if item is not None} or None
 
 
 def _platforms(find: Findings, value: Any, channel: str | None) -> list[str] | None:
