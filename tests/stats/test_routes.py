@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import anyio
@@ -58,12 +59,17 @@ class Gate(FakeGate):
         self.stats = FakeStats()
 
 
-def app(gate: Gate) -> Litestar:
+_open_gates: list[Gate] = []
+
+
+@cache
+def app() -> Litestar:
+    """One application for all tests; it asks the gate opened last."""
     ids = FixedIds()
     return wrap(
         Litestar(
             stats_routes(),
-            dependencies={"services": Provide(lambda: gate, sync_to_thread=False)},
+            dependencies={"services": Provide(lambda: _open_gates[-1], sync_to_thread=False)},
             exception_handlers={Exception: ErrorRenderer(ids=ids)},
             openapi_config=None,
             logging_config=None,
@@ -87,9 +93,10 @@ class Call:
 
     def send(self, gate: Gate) -> httpx.Response:
         async def run() -> httpx.Response:
-            async with client_of(app(gate)) as client:
+            async with client_of(app()) as client:
                 return await client.request(self.method, self.path, headers=self.headers, content=self.content)
 
+        _open_gates[:] = [gate]
         return anyio.run(run)
 
 
