@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from campanile.demo import Demo, build
-from campanile.demo.check import FIELDS, compare, expected
-from campanile.demo.plans import PLANS, TIMEZONE, plan
+from campanile.demo.check import FIELDS, compare, expected, expected_visits
+from campanile.demo.plans import PLANS, TIMEZONE, VISIT_GOAL, plan
 from campanile.demo.table import REASONS
 
 TODAY = date(2025, 10, 20)
@@ -223,25 +223,41 @@ def test_expected_counts_agree_with_the_events_themselves(
             assert counts[field] == (len(users) if metric_type == "TOTAL" else len(set(users))), (node, field)
 
 
-def answer_of(demo: Demo, campaign_id: str, first: date, last: date) -> dict[str, Any]:
-    platforms: dict[str, Any] = {}
-    for (platform, locale, variation), counts in expected(demo, campaign_id, first, last, "TOTAL").items():
-        locales = platforms.setdefault(platform, {"locales": {}})["locales"]
-        locales.setdefault(locale, {"variations": {}})["variations"][variation] = {"performance_stats": dict(counts)}
-    return {"data": {campaign_id: [{"platforms": platforms}]}}
+def answer_of(demo: Demo, first: date, last: date) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for campaign_id in (each.campaign_id for each in PLANS):
+        platforms: dict[str, Any] = {}
+        for (platform, locale, variation), counts in expected(demo, campaign_id, first, last, "TOTAL").items():
+            locales = platforms.setdefault(platform, {"locales": {}})["locales"]
+            nodes = locales.setdefault(locale, {"variations": {}})["variations"]
+            goal = {VISIT_GOAL: expected_visits(demo, campaign_id, first, last)}
+            nodes[variation] = {"performance_stats": dict(counts), "conversion_goal_stats": goal}
+        if platforms:
+            data[campaign_id] = [{"platforms": platforms}]
+    return {"data": data}
 
 
 def test_comparison_finds_a_wrong_and_a_missing_number(demo: Demo) -> None:
     campaign_id = plan("push-summer-sale").campaign_id
     first, last = TODAY - timedelta(days=20), TODAY
-    answer = answer_of(demo, campaign_id, first, last)
-    right = compare(demo, answer, [campaign_id], first, last, "TOTAL")
-    assert right.checked > 50
+    answer = answer_of(demo, first, last)
+    right = compare(demo, answer, first, last, "TOTAL")
+    assert right.checked > 500
     assert right.wrong == ()
 
     locales = answer["data"][campaign_id][0]["platforms"]["ios"]["locales"]
     locales["all_locales"]["variations"]["all_variations"]["performance_stats"]["sent"] += 1
     del locales["ja"]["variations"]["variation_1"]
-    found = compare(demo, answer, [campaign_id], first, last, "TOTAL").wrong
+    found = compare(demo, answer, first, last, "TOTAL").wrong
     assert any("all_locales / all_variations sent" in sentence for sentence in found)
     assert any("ja / variation_1" in sentence for sentence in found)
+
+
+def test_comparison_finds_wrong_conversions(demo: Demo) -> None:
+    first, last = TODAY - timedelta(days=20), TODAY
+    answer = answer_of(demo, first, last)
+    nodes = answer["data"][plan("email-ab-tents").campaign_id][0]["platforms"]["EMAIL"]["locales"]["all_locales"]
+    visits = nodes["variations"]["all_variations"]["conversion_goal_stats"][VISIT_GOAL]
+    assert visits["total"] >= visits["unique"] > 5
+    visits["revenue"] += 0.01
+    assert [VISIT_GOAL in sentence for sentence in compare(demo, answer, first, last, "TOTAL").wrong] == [True]

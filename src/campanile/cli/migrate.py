@@ -14,7 +14,7 @@ def migrate(*, json: Json = False, data: Data = None, config: Config = None) -> 
     settings = settings_of(config, data=data)
     metadata = open_metadata(settings.resolved_metadata_url)
     try:
-        applied = {"metadata": migrate_metadata(metadata)}
+        applied = {"metadata": migrate_metadata(metadata.engine)}
     finally:
         metadata.close()
     engine = open_engine(settings)

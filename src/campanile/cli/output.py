@@ -11,10 +11,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+WIDE = 200
+"""Columns assumed where output goes to a file or a program: tables are not squeezed there."""
+
 
 def stdout() -> Console:
     """The console of answers; texts are printed as they are, without markup."""
-    return Console(markup=False, highlight=False, emoji=False)
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(markup=False, highlight=False, emoji=False, width=width)
 
 
 def stderr() -> Console:
@@ -31,8 +35,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     """A plain table; columns whose cells are all numbers stand to the right."""
     drawn = Table(box=SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):
-        numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        drawn.add_column(name, justify="right" if numbers else "left", overflow="fold")
+        cells = [row[index] for row in rows]
+        numbers = bool(cells) and all(isinstance(cell, int | float) or cell == "" for cell in cells)
+        width = max((len(_cell(cell)) for cell in cells), default=0) if numbers else None
+        drawn.add_column(name, justify="right" if numbers else "left", overflow="fold", min_width=width)
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
     return drawn

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -24,6 +24,9 @@ PAGE = 10
 """Campaigns per page; the most the API gives."""
 MAX_PAGES = 10_000
 """Pages asked for at most, should a server never come to an end."""
+LABEL_WIDTH = 52
+"""Characters that platform, locale and variation may take in a table."""
+NUMBER_WIDTH = 7
 _LAST = re.compile(r"(\d{1,3})d")
 
 
@@ -89,7 +92,7 @@ def _days(from_: str, to: str, last: str, clock: Clock) -> tuple[date, date]:
 
 
 def collect(
-    client: CampanileClient, campaigns: list[str], first: str, final: str, query: dict[str, str]
+    client: CampanileClient, campaigns: list[str], first: str, final: str, query: Mapping[str, str]
 ) -> dict[str, Any]:
     """The `data` of all pages together; ids are asked for in groups the API takes.
 
@@ -142,6 +145,20 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
+def _fitting(names: list[str], width: int) -> Iterator[list[str]]:
+    """Names of columns in groups that fit the console, so that no number is cut."""
+    group: list[str] = []
+    left = width - LABEL_WIDTH
+    for name in names:
+        needed = max(len(name), NUMBER_WIDTH) + 3
+        if group and needed > left:
+            yield group
+            group, left = [], width - LABEL_WIDTH
+        group.append(name)
+        left -= needed
+    yield group
+
+
 def _print_tables(data: dict[str, Any], first: date, final: date, metric_type: str, attribution: str) -> None:
     console = stdout()
     console.print(f"{first} to {final}, {metric_type}, conversions {attribution}")
@@ -149,15 +166,20 @@ def _print_tables(data: dict[str, Any], first: date, final: date, metric_type: s
         console.print("No campaign has numbers in these days.")
     for campaign in data:
         found = list(cells({campaign: data[campaign]}))
-        names = list(dict.fromkeys(name for cell in found for name in cell.node.get("performance_stats", {})))
+        measured = [cell for cell in found if "performance_stats" in cell.node]
+        names = list(dict.fromkeys(name for cell in measured for name in cell.node["performance_stats"]))
         # The API repeats some numbers under a second name.
         names = [name for name in names if not (name in ("open", "bounce") and {"opened", "bounced"} & set(names))]
-        rows = [
-            (*cell[1:4], *(cell.node["performance_stats"].get(name, "") for name in names))
-            for cell in found
-            if "performance_stats" in cell.node
-        ]
-        console.print(table(("platform", "locale", "variation", *names), rows, title=f"Campaign {campaign}"))
+        shown = [name for name in names if any(cell.node["performance_stats"].get(name) for cell in measured)]
+        console.print(f"\nCampaign {campaign}")
+        for names_of_table in _fitting(shown, console.width):
+            rows = [
+                (*cell[1:4], *(cell.node["performance_stats"].get(name, "") for name in names_of_table))
+                for cell in measured
+            ]
+            console.print(table(("platform", "locale", "variation", *names_of_table), rows))
+        if len(shown) < len(names):
+            console.print(f"0 everywhere: {', '.join(name for name in names if name not in shown)}", soft_wrap=True)
         goals = [
             (*cell[1:4], goal, members.get("total", members.get("conversions", 0)), members.get("unique", ""),
              members.get("cvr", 0), members.get("uplift", 0), members.get("revenue", 0))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from campanile.demo.people import LOCALES, PLATFORMS, Bools, Ints
+from campanile.demo.plans import PLANS, VISIT_EVENT, VISIT_GOAL
 from campanile.demo.table import KINDS, PERSONAL_PLATFORM_CHANNELS, VARIATIONS
 from campanile.demo.world import Demo
 
@@ -108,14 +110,12 @@ def _split(values: Ints, names: Sequence[str]) -> list[tuple[str, Bools]]:
     return [(names[code], values == code) for code in codes] if len(codes) > 1 else []
 
 
-def compare(
-    demo: Demo, answer: Mapping[str, Any], campaign_ids: Sequence[str], first: date, last: date, metric_type: str
-) -> Comparison:
-    """Compare the `data` of an answer with our own counts, for each of `campaign_ids`."""
+def compare(demo: Demo, answer: Mapping[str, Any], first: date, last: date, metric_type: str) -> Comparison:
+    """Compare the `data` of an answer (conversions: view-through) with our own counts, for the whole shop."""
     checked = 0
     wrong: list[str] = []
     data = answer.get("data", {})
-    for campaign_id in campaign_ids:
+    for campaign_id in (plan.campaign_id for plan in PLANS):
         for node, counts in expected(demo, campaign_id, first, last, metric_type).items():
             stats = performance(data, campaign_id, node)
             for field, count in counts.items():
@@ -123,7 +123,39 @@ def compare(
                 found = None if stats is None else stats.get(field)
                 if found != count:
                     wrong.append(f"{campaign_id} {' / '.join(node)} {field}: expected {count}, the answer has {found}")
+        for name, count in expected_visits(demo, campaign_id, first, last).items():
+            checked += 1
+            found = (_goals(data, campaign_id).get(VISIT_GOAL) or {}).get(name)
+            if found != count:
+                wrong.append(f"{campaign_id} {VISIT_GOAL} {name}: expected {count}, the answer has {found}")
     return Comparison(checked, tuple(wrong))
+
+
+def expected_visits(demo: Demo, campaign_id: str, first: date, last: date) -> dict[str, float]:
+    """The view-through conversions that the tills of the shop attributed; empty for campaigns without that goal."""
+    if not any(plan.campaign_id == campaign_id and VISIT_EVENT in plan.goals for plan in PLANS):
+        return {}
+    visits = [
+        event
+        for event in demo.visits()
+        if event["campaign_id"] == campaign_id
+        and event["attribution"] == "VIEW_THROUGH"
+        and first <= datetime.fromisoformat(str(event["time"])).astimezone(demo.calendar.zone).date() <= last
+    ]
+    return {
+        "total": len(visits),
+        "unique": len({event["user_id"] for event in visits}),
+        "revenue": float(sum((Decimal(str(event["revenue"])) for event in visits), Decimal(0))),
+    }
+
+
+def _goals(data: Mapping[str, Any], campaign_id: str) -> Mapping[str, Any]:
+    try:
+        nodes = next(iter(data[campaign_id][0]["platforms"].values()))["locales"]["all_locales"]["variations"]
+        goals = nodes["all_variations"]["conversion_goal_stats"]
+    except (KeyError, IndexError, StopIteration):
+        return {}
+    return goals if isinstance(goals, Mapping) else {}
 
 
 def performance(data: Mapping[str, Any], campaign_id: str, node: Node) -> Mapping[str, Any] | None:

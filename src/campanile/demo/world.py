@@ -55,11 +55,20 @@ class Demo:
     def orders(self) -> Orders:
         return purchases(self.tables, self.people, self.calendar, self._rng("orders"))
 
+    @property
+    def estimate(self) -> int:
+        """About how many events there are; never too many."""
+        return sum(len(table) for table in self.tables) + int(self.orders.person.size)
+
     def events(self) -> Iterator[dict[str, object]]:
         """Every event: messages campaign by campaign, then purchases and visits."""
         for table in self.tables:
             yield from table.events(self.people)
         yield from order_events(self.orders, self.people)
+        yield from self.visits()
+
+    def visits(self) -> Iterator[dict[str, object]]:
+        """Conversions that the tills of the shop attributed themselves."""
         for table in self.tables:
             yield from visits(table, self.people, self.calendar, self._rng(f"visits:{table.plan.key}"))
 
