@@ -29,13 +29,15 @@ FIRST = NOW - timedelta(days=9)
 COMMAND = "python -m bench stats"
 
 FILL = """INSERT INTO campanile.events
-(workspace_id, campaign_id, type, ts, user_id, event_key, sequence, received_at, channel, platform, instance_id, event_id)
+(workspace_id, campaign_id, type, ts, user_id, event_key, sequence, received_at, channel, platform, instance_id,
+    event_id)
 SELECT '{workspace}', leftPad(lower(hex(1 + c)), 24, '0'), kind,
     toDateTime64('{start}', 3, 'UTC') + INTERVAL (u % 8) DAY + INTERVAL (u % 86000) SECOND,
     concat('customer-', toString(u)), reinterpretAsUInt128(sipHash128(c, u, kind)), 1, now64(3), 'EMAIL', 'EMAIL',
     leftPad(lower(hex(1 + c)), 24, '0'), concat(toString(c), '-', toString(u), '-', kind)
 FROM (SELECT intDiv(number, {recipients}) AS c, number % {recipients} AS u FROM numbers({recipients} * 10))
-ARRAY JOIN arrayConcat(['attempted', 'sent', 'delivered'], u % 3 = 0 ? ['open'] : [], u % 9 = 0 ? ['click'] : []) AS kind"""
+ARRAY JOIN arrayConcat(['attempted', 'sent', 'delivered'], u % 3 = 0 ? ['open'] : [], u % 9 = 0 ? ['click'] : [])
+    AS kind"""
 
 ONE_QUERY = """-- keys: campaign_id, platform, type
 -- sums: total, uniques

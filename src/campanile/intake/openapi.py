@@ -24,7 +24,14 @@ _EVENT: Schema = {
         "machine": {"type": "boolean"},
         "revenue": {"type": ["number", "string"]},
         "attributes": {"type": "object"},
-        **dict.fromkeys(("parent_campaign_id", "campaign_name", "instance_id", "platform", "locale", "variation", "user_id", "device_id", "provider", "message_id", "transport", "source", "reason", "reason_detail", "link", "link_id", "name", "goal", "currency", "flow_id", "flow_name", "device_platform"), _TEXT),
+        **dict.fromkeys(
+            (
+                "parent_campaign_id", "campaign_name", "instance_id", "platform", "locale", "variation", "user_id",
+                "device_id", "provider", "message_id", "transport", "source", "reason", "reason_detail", "link",
+                "link_id", "name", "goal", "currency", "flow_id", "flow_name", "device_platform",
+            ),
+            _TEXT,
+        ),
     },
 }  # fmt: skip
 _COUNTS = {name: {"type": "integer", "minimum": 0} for name in ("received", "accepted", "duplicates", "rejected")}
