@@ -31,6 +31,9 @@ from tests.intake.worlds import CAMPAIGN, NOW
 TIME = int(NOW.timestamp()) - 3600
 
 
+KEYS = {"report_key": "report-key", "ingest_key": "ingest-key", "manage_key": "manage-key"}
+
+
 class Monotonic:
     """Seconds that pass only when told to."""
 
@@ -59,8 +62,12 @@ class Served:
                     name, id=name, report_key="report-key", ingest_key="ingest-key", manage_key="manage-key"
                 )
         self.campaigns = CampaignService(self.metadata, clock)
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process over the same data."""
         self.intake = IntakeService(
-            engine, self.metadata, self.workspaces, self.campaigns, self.settings, clock,
+            self.engine, self.metadata, self.workspaces, self.campaigns, self.settings, self.clock,
             monotonic=self.monotonic, jitter=lambda: 0.0,
         )  # fmt: skip
 
