@@ -22,7 +22,7 @@ _owners = (f"w-{number}" for number in count())
 """A workspace for each example: cheaper than emptying the store."""
 
 COMMON = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 facts = st.integers(0, 9).map(
@@ -45,8 +45,8 @@ steps = st.lists(
 
 
 @pytest.fixture
-def house(chdb_engine: Engine, clock: FixedClock) -> House:
-    house = House(chdb_engine, clock)
+def house(engine: Engine, clock: FixedClock) -> House:
+    house = House(engine, clock)
     house.recent_keys = 8  # so that most keys have to be found otherwise
     house.reopen()
     return house

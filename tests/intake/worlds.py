@@ -121,7 +121,9 @@ class House:
         self.log = LogRepository(self.engine)
         self.ledger = Ledger(self.log, self.clock, recent_keys=self.recent_keys)
         self.registrar = Registrar(self.campaigns)  # type: ignore[arg-type]  # the part of it that is used here
-        self.committer = Committer(self.ledger, self.log, self.registrar, self.settings, self.clock, monotonic=lambda: 0.0)
+        self.committer = Committer(
+            self.ledger, self.log, self.registrar, self.settings, self.clock, monotonic=lambda: 0.0
+        )
 
     def reopen(self) -> None:
         self.ledger.close()
