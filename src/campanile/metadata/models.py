@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -143,7 +143,7 @@ class CampaignRow(Base):
 
 
 class IdempotencyRow(Base):
-    """A key under which a caller sent a request of the intake, and the answer; both are kept for a day."""
+    """A key under which a caller sent a request, and the answer; both are kept for a day."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "expires_at"),)
@@ -155,4 +155,51 @@ class IdempotencyRow(Base):
     status: Mapped[int | None] = mapped_column(Integer)
     """HTTP status of the answer; empty while there is none."""
     answer: Mapped[bytes | None]
+    busy_until: Mapped[datetime | None]
+    """Until then the request may be at work; for requests that must not be done twice at a time."""
     expires_at: Mapped[datetime]
+
+
+class ReportDefinitionRow(Base):
+    """A report definition; the members that lists and the scheduler ask for, and the specification as JSON."""
+
+    __tablename__ = "report_definitions"
+    __table_args__ = (
+        Index(None, "workspace_id", "stem_key", unique=True),
+        Index(None, "workspace_id", "created_at", "id"),
+        Index(None, "due_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    name: Mapped[str]
+    stem_key: Mapped[str | None]
+    """What makes two names collide; empty once the definition is deleted, so that its name is free."""
+    state: Mapped[str]
+    periodic: Mapped[bool | None]
+    """Empty without a schedule."""
+    spec: Mapped[str] = mapped_column(Text)
+    """JSON of the specification of `version`."""
+    version: Mapped[int] = mapped_column(Integer)
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    next_slot: Mapped[datetime | None]
+    next_file_date: Mapped[date | None]
+    due_at: Mapped[datetime | None]
+    """When the next slot is to become a run; empty unless active."""
+    slots_used: Mapped[int] = mapped_column(Integer)
+
+
+class ReportVersionRow(Base):
+    """One save of a report definition; runs refer to the version they began with."""
+
+    __tablename__ = "report_versions"
+
+    definition_id: Mapped[str] = mapped_column(ForeignKey("report_definitions.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    spec: Mapped[str] = mapped_column(Text)
+    changes: Mapped[str] = mapped_column(Text)
+    """JSON array: paths of the members that differ from the version before."""
+    saved_by: Mapped[str]
+    saved_at: Mapped[datetime]

@@ -1,0 +1,1 @@
+"""Background work: when it is due, and who does it."""

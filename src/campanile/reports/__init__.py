@@ -1,0 +1,1 @@
+"""Campaign reports: defined once, generated on their schedule, kept for seven days."""
