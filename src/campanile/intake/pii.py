@@ -16,7 +16,10 @@ PSEUDONYM_DIGITS = 32
 MASK = "*"
 """Stands where something was taken out of a text."""
 
-_EMAIL = re.compile(r"[^@\s<>()\[\],;:\"']{1,128}+@[^@\s<>()\[\],;:\"'.]++(?:\.[^@\s<>()\[\],;:\"'.]++)++")
+_EMAIL = re.compile(
+    r"(?<![^@\s<>()\[\],;:\"'])[^@\s<>()\[\],;:\"']++@[^@\s<>()\[\],;:\"'.]++(?:\.[^@\s<>()\[\],;:\"'.]++)++"
+)
+"""An address as it stands in a text. It starts where a word starts, so that no text is searched twice."""
 _PHONE = re.compile(r"\+[\s().\-/]*[1-9](?:[\s().\-/]*\d){6,14}", re.ASCII)
 """A number of 7 to 15 digits behind a plus sign, however it is punctuated (E.164)."""
 _NOT_PHONE_DIGITS = re.compile(r"[^+\d]", re.ASCII)
@@ -28,7 +31,7 @@ _NUMBER = re.compile(r"\d{7,}|\d{2,}(?:[ \-]\d{2,}){2,}", re.ASCII)
 """A long number, or groups of digits as people write phone numbers; status codes are shorter."""
 _CONTACT_LINK = re.compile(r"\s*(mailto|tel|sms|smsto|facetime|whatsapp|callto):", re.IGNORECASE)
 _ADDRESS_IN_LINK = re.compile(
-    r"[^@%\s/?&=#:;,]{1,128}+(?:@|%40)[^@\s/?&=#:;,.]++(?:\.[^@\s/?&=#:;,.]++)++|(?:\+|%2B)[1-9]\d{6,14}(?!\d)",
+    r"(?<![^@%\s/?&=#:;,])[^@%\s/?&=#:;,]++(?:@|%40)[^@\s/?&=#:;,.]++(?:\.[^@\s/?&=#:;,.]++)++|(?:\+|%2B)[1-9]\d{6,14}(?!\d)",
     re.ASCII | re.IGNORECASE,
 )
 _USER_INFO = re.compile(r"^(\s*[A-Za-z][A-Za-z0-9+.\-]*://)[^/@\s]*@")

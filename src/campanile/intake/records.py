@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from campanile.errors import InvalidInput, PayloadTooLarge
 from campanile.intake.decode import Format
@@ -19,8 +20,6 @@ _BOM = b"\xef\xbb\xbf"
 _SPACE = b" \t\n\r"
 _BLANK_LINES = 10
 """Lines per event that an NDJSON body may have, blank ones included."""
-_ESCAPED_LETTER = re.compile(rb"\\\\u00[4-7]")
-"""How a key can be written without its letters. Honest encoders escape no letters of ASCII."""
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 _split_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -60,6 +59,34 @@ def _too_many(limits: Limits) -> PayloadTooLarge:
     return PayloadTooLarge(f"A request may hold {limits.events} events", type="too_many_events")
 
 
+def _twice() -> InvalidInput:
+    return InvalidInput("A key stands twice in the envelope", type="duplicate_key")
+
+
+def _loses_keys(body: bytes, values: list[msgspec.Raw]) -> bool:
+    """Whether the object in `body` has a key twice, if `values` are those that its parser kept.
+
+    Looks at the text around the values only; a value that was lost is part of that text.
+    """
+    start = _address(body)
+    around, position = [], 0
+    for value in sorted(values, key=_address):
+        place = _address(value) - start
+        around += [body[position:place], b"0"]
+        position = place + len(memoryview(value))
+    skeleton = b"".join([*around, body[position:]])
+    keys: list[tuple[str, object]] = []
+    try:
+        json.loads(skeleton, object_pairs_hook=keys.extend)
+    except RecursionError:  # only a lost value has any depth
+        return True
+    return len(keys) > len(values)
+
+
+def _address(data: bytes | msgspec.Raw) -> int:
+    return int(np.frombuffer(memoryview(data), np.uint8).__array_interface__["data"][0])
+
+
 def _lines(body: bytes, limits: Limits) -> Records:
     if body.count(b"\n") > _BLANK_LINES * limits.events:
         raise _too_many(limits)
@@ -95,10 +122,14 @@ class _Document:
         try:
             return self._quickly()
         except RecursionError:
-            pass
-        except msgspec.DecodeError as error:
+            failure = malformed(Malformed("invalid_json", "The body is nested too deeply", 0))
+        except msgspec.DecodeError as found:
+            failure = self._explained(found)
             if b"NaN" not in body and b"Infinity" not in body:
-                raise self._explained(error) from error
+                raise failure from found
+        # NaN and depth refuse one record and not all, but only if the records can be told apart at bounded expense.
+        if sum(body.count(mark) for mark in (b",", b":", b"[", b"{", b'"')) > self._limits.values:
+            raise failure
         try:
             return self._slowly()
         except Malformed as fault:
@@ -111,13 +142,8 @@ class _Document:
         members = _split_object(body)
         if self._envelope not in members:
             return Records([body.strip(_SPACE)])
-        # A key that stands twice would silently cost the records behind the first one.
-        if (
-            body.count(b'"%s"' % self._envelope.encode()) > 1
-            or body.count(b'"defaults"') > 1
-            or _ESCAPED_LETTER.search(body) is not None
-        ):
-            return self._slowly()
+        if _loses_keys(body, list(members.values())):
+            raise _twice()
         defaults = members.get("defaults")
         return Records(
             self._array(bytes(members[self._envelope])),
@@ -141,13 +167,13 @@ class _Document:
             return malformed(Malformed("invalid_utf8", "An escaped surrogate has no partner", surrogate))
         found = _BYTE.search(str(error))
         offset = int(found.group(1)) if found else len(self._body)
+        if "trailing characters" in str(error):
+            offset -= 1  # the parser has stepped over the first of them
         return malformed(Malformed("invalid_json", "The body is not JSON", offset))
 
     def _slowly(self) -> Records:
-        """The same, by our own scanner: it passes over NaN and any depth, which refuse one record and not all."""
+        """The same, by our own scanner: it passes over NaN and any depth."""
         body = self._body
-        if sum(body.count(mark) for mark in (b",", b":", b"[", b"{", b'"')) > 4 * self._limits.values:
-            raise _too_many(self._limits)
         start = len(body) - len(body.lstrip(_SPACE))
         if body[start : start + 1] != b"{":
             return self._spans(start, len(body), None)
@@ -157,7 +183,7 @@ class _Document:
         if events is None:
             return Records([body.strip(_SPACE)], offsets=[start])
         if len(by_key) < len(members):
-            raise InvalidInput("A key stands twice in the envelope", type="duplicate_key")
+            raise _twice()
         defaults = by_key.get("defaults")
         return self._spans(
             events.start, events.end, self._defaults(body[defaults.start : defaults.end]) if defaults else None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NoReturn
 
@@ -27,7 +26,13 @@ _MAX_DECIMAL_CHARS = 40
 
 TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},:]', re.DOTALL)
 """Strings and punctuation of a JSON text, found in one pass: a string that does not end is a token to the end."""
-_ESCAPES = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_WHOLE_CHARACTERS = re.compile(
+    rb"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
+)
+"""As far as no \\u escape stands for half of a character alone."""
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class _NonFinite(ValueError):
@@ -36,6 +41,8 @@ class _NonFinite(ValueError):
 
 def number(literal: str) -> Decimal:
     """A JSON number with a fraction or an exponent, digit for digit."""
+    if len(literal) <= _MAX_DECIMAL_CHARS and "e" not in literal and "E" not in literal:
+        return Decimal(literal)
     double = float(literal)
     if math.isinf(double):
         raise _NonFinite
@@ -120,7 +127,8 @@ class ExactReader:
             text = raw.decode()
         except UnicodeDecodeError as error:
             raise Malformed("invalid_utf8", "The text is not UTF-8", error.start) from error
-        if levels(raw, self._max_depth) > self._max_depth:
+        # Counting first: only a text with more brackets than levels can be too deep.
+        if raw.count(b"[") + raw.count(b"{") > self._max_depth and levels(raw) > self._max_depth:
             raise Refused("too_deep", "", f"Objects and arrays may be nested {self._max_depth} levels deep")
         self._duplicate = self._non_finite = False
         try:
@@ -180,42 +188,19 @@ class Malformed(Exception):
         """Bytes before the fault."""
 
 
-def levels(raw: bytes, enough: int) -> int:
-    """How deep objects and arrays are nested; stops counting above `enough`. Brackets in texts do not count."""
-    deepest = depth = 0
-    for token in TOKENS.finditer(raw):
-        first = raw[token.start()]
-        if first in b"{[":
-            depth += 1
-            if depth > deepest:
-                deepest = depth
-                if deepest > enough:
-                    break
-        elif first in b"}]":
-            depth -= 1
-    return deepest
+def levels(raw: bytes) -> int:
+    """How deep objects and arrays are nested. Brackets in texts do not count, missing ones do not matter."""
+    brackets = np.frombuffer(_STRING.sub(b"", raw).translate(None, _NO_BRACKETS), np.uint8)
+    if not brackets.size:
+        return 0
+    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
+    return max(0, int(np.cumsum(steps).max()))
 
 
 def lone_surrogate(raw: bytes) -> int | None:
-    """Where a \\u escape stands for half of a character, or None."""
+    """Where a \\u escape stands for half of a character, or None. The escapes before it must be valid."""
     if b"\\u" not in raw:
         return None
-    high: int | None = None
-    end = -1
-    for start, stop, unit in _escaped_units(raw):
-        if high is not None and (start != end or not 0xDC00 <= unit <= 0xDFFF):
-            return high
-        if high is not None:
-            high = None
-            continue
-        if 0xDC00 <= unit <= 0xDFFF:
-            return start
-        if 0xD800 <= unit <= 0xDBFF:
-            high, end = start, stop
-    return high
-
-
-def _escaped_units(raw: bytes) -> Iterator[tuple[int, int, int]]:
-    for escape in _ESCAPES.finditer(raw):
-        digits = escape.group(1)
-        yield escape.start(), escape.end(), int(digits, 16) if digits else 0
+    found = _WHOLE_CHARACTERS.match(raw)
+    end = found.end() if found else 0
+    return end if _HALF.match(raw, end) else None
