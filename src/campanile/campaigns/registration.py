@@ -83,7 +83,7 @@ class Registrar:
         outcomes: dict[str, Outcome] = {}
         news: list[CampaignHint] = []
         with self._lock:
-            for hint in hints:
+            for hint in sorted(hints, key=lambda hint: not hint.channel):  # who names no channel needs one who does
                 known = self._known.get((workspace.id, hint.campaign_id))
                 if known is None or not known.knows(hint):
                     news.append(hint)
@@ -175,7 +175,8 @@ class Registrar:
                 if record.campaign_id in wanted and not _only_refused(record.campaign_id, hints, refused, entry):
                     outcomes[record.campaign_id] = entry.campaign
             for hint in hints:
-                if isinstance(outcomes[hint.campaign_id], Campaign):
+                outcome = outcomes[hint.campaign_id]
+                if isinstance(outcome, Campaign) and contradiction(outcome, hint.channel, hint.parent_id) is None:
                     self._moved(workspace.id, hint)
             while len(self._known) > KNOWN_CAMPAIGNS:
                 del self._known[next(iter(self._known))]
