@@ -23,7 +23,8 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     """The console of remarks and progress."""
-    return Console(stderr=True, markup=False, highlight=False, emoji=False)
+    width = None if sys.stderr.isatty() else WIDE
+    return Console(stderr=True, markup=False, highlight=False, emoji=False, width=width)
 
 
 def print_json(value: Any) -> None:

@@ -123,11 +123,11 @@ def compare(demo: Demo, answer: Mapping[str, Any], first: date, last: date, metr
                 found = None if stats is None else stats.get(field)
                 if found != count:
                     wrong.append(f"{campaign_id} {' / '.join(node)} {field}: expected {count}, the answer has {found}")
-        for name, count in expected_visits(demo, campaign_id, first, last).items():
+        for name, value in expected_visits(demo, campaign_id, first, last).items():
             checked += 1
             found = (_goals(data, campaign_id).get(VISIT_GOAL) or {}).get(name)
-            if found != count:
-                wrong.append(f"{campaign_id} {VISIT_GOAL} {name}: expected {count}, the answer has {found}")
+            if found != value:
+                wrong.append(f"{campaign_id} {VISIT_GOAL} {name}: expected {value}, the answer has {found}")
     return Comparison(checked, tuple(wrong))
 
 

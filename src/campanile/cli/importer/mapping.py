@@ -138,9 +138,10 @@ class Converter:
         self.rules: dict[str, Rule] = {}
         for target, given in self._mapping.columns.items():
             self.rules[target] = Rule(column=given) if isinstance(given, str) else given
+        taken = {rule.column for rule in self.rules.values()} | set(self._mapping.skip)
         for column in self._columns:
             native = column in EVENT_FIELDS or column == ATTRIBUTES or column.startswith(f"{ATTRIBUTES}.")
-            if native and column not in self._mapping.skip:
+            if native and column not in taken:
                 self.rules.setdefault(column, Rule(column=column))
         self._check_columns()
         time_rule = self.rules.get("time") or self.rules.get("ts") or Rule(column="time")

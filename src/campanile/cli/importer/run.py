@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -101,15 +102,16 @@ class FileImport:
         """
         self.error_file.truncate(self._state.errors_bytes)
         try:
-            for outcome in self._outcomes():
-                self._acknowledge(outcome)
+            with contextlib.closing(self._outcomes()) as outcomes:
+                for outcome in outcomes:
+                    self._acknowledge(outcome)
         finally:
             self.error_file.close()
         if self._state_path is not None:
             states.forget(self._state_path)
         return self._state.counters
 
-    def _outcomes(self) -> Iterator[Outcome]:
+    def _outcomes(self) -> Generator[Outcome, None, None]:
         """Answers in the order of the file, while later batches are on their way."""
         rows = self._source.rows(self._state.position)
         todo = batches(rows, self._converter, self._source.name, self._plan.batch, retry=self._plan.retry)

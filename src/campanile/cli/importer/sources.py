@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import sys
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -138,16 +139,19 @@ def open_source(name: str, *, format: Format | None = None, delimiter: str = "",
         except OSError as error:
             raise InvalidInput(f"cannot read {name}: {error.strerror}") from error
         size = path.stat().st_size
-    head = stream.peek(4)
-    chosen = format or _format_of(name) or _format_of_content(head)
-    if chosen is None:
-        raise InvalidInput(f"{name}: unknown format, say --format ndjson, csv or parquet")
-    if chosen == "parquet":
-        if path is None:
-            raise InvalidInput("Parquet cannot be read from standard input")
+    try:
+        chosen = format or _format_of(name) or _format_of_content(stream.peek(4))
+        if chosen is None:
+            raise InvalidInput(f"{name}: unknown format, say --format ndjson, csv or parquet")
+        if chosen != "parquet":
+            return TextSource(name, path, stream, chosen, size=size, delimiter=delimiter, null=null)
+    except InvalidInput:
         stream.close()
-        return ParquetSource(name, path)
-    return TextSource(name, path, stream, chosen, size=size, delimiter=delimiter, null=null)
+        raise
+    if path is None:
+        raise InvalidInput("Parquet cannot be read from standard input")
+    stream.close()
+    return ParquetSource(name, path)
 
 
 def _format_of(name: str) -> Format | None:
@@ -182,21 +186,33 @@ class TextSource(Source):
         self._raw = raw
         self._null = null
         self._delimiter = delimiter or ("\t" if ".tsv" in Path(name).suffixes else ",")
-        head = raw.peek(4)
-        self._compressed = head[:2] == _GZIP_MAGIC or head[:4] == _ZSTD_MAGIC
-        self._stream = self._unpack(head)
         self._offset = 0
-        if self._stream.peek(3)[:3] == _BOM:
-            self._skip(3)
+        self._damage: tuple[type[Exception], ...] = (EOFError, OSError, csv.Error, zlib.error)
         self.columns = None
         self._lines = self._read_lines()
-        if format == "csv":
-            header = next(self._records(), None)
-            if not header or any(not column for column in header):
-                raise InvalidInput(f"{name}: the first line must name all columns")
-            if len(set(header)) != len(header):
-                raise InvalidInput(f"{name}: a column name occurs twice")
-            self.columns = tuple(header)
+        with self._reading():
+            head = raw.peek(4)
+            self._compressed = head[:2] == _GZIP_MAGIC or head[:4] == _ZSTD_MAGIC
+            self._stream = self._unpack(head)
+            if self._stream.peek(3)[:3] == _BOM:
+                self._skip(3)
+            if format == "csv":
+                self.columns = self._header()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except self._damage as error:
+            raise InvalidInput(f"{self.name} is damaged after byte {self._offset}: {error}") from error
+
+    def _header(self) -> tuple[str, ...]:
+        header = next(self._records(), None)
+        if not header or any(not column for column in header):
+            raise InvalidInput(f"{self.name}: the first line must name all columns")
+        if len(set(header)) != len(header):
+            raise InvalidInput(f"{self.name}: a column name occurs twice")
+        return tuple(header)
 
     def _unpack(self, head: bytes) -> io.BufferedReader:
         if head[:2] == _GZIP_MAGIC:
@@ -204,6 +220,7 @@ class TextSource(Source):
         if head[:4] == _ZSTD_MAGIC:
             import zstandard  # comes with the server packages
 
+            self._damage += (zstandard.ZstdError,)
             reader = zstandard.ZstdDecompressor().stream_reader(self._raw, read_across_frames=True)
             return io.BufferedReader(cast(io.RawIOBase, reader), BUFFER_BYTES)
         return self._raw
@@ -219,12 +236,10 @@ class TextSource(Source):
             self._raw.close()
 
     def rows(self, start: Position) -> Iterator[Row]:
-        if start.offset > self._offset:
-            self._skip(start.offset - self._offset)
-        try:
+        with self._reading():
+            if start.offset > self._offset:
+                self._skip(start.offset - self._offset)
             yield from (self._csv_rows if self.format == "csv" else self._json_rows)(start.row)
-        except (EOFError, OSError, csv.Error) as error:
-            raise InvalidInput(f"{self.name} is damaged after byte {self._offset}: {error}") from error
 
     def _skip(self, count: int) -> None:
         if not self._compressed and self.path is not None:
