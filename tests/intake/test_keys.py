@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.intake.event import Event
-from campanile.intake.keys import NO_KEY, ONCE_PER_MESSAGE, event_key, message_key, pack, unpack
+from campanile.intake.keys import (
+    NO_KEY,
+    ONCE_PER_MESSAGE,
+    event_key,
+    event_keys,
+    message_key,
+    message_keys,
+    pack,
+    unpack,
+)
 from campanile.kit.hashing import identity_key
 
 TIME = datetime(2026, 3, 1, tzinfo=UTC)
@@ -58,3 +67,18 @@ def test_types_that_happen_once_per_message() -> None:
 
 def test_what_is_not_part_of_the_natural_key_does_not_matter() -> None:
     assert message_key(message(source="push_amplification", locale="en")) == message_key(message())
+
+
+texts = st.one_of(
+    st.text(max_size=6), st.text("ab", min_size=125, max_size=130), st.text("ä", min_size=60, max_size=70)
+)
+
+
+@given(st.lists(st.tuples(texts, texts, texts, texts), min_size=1, max_size=5))
+def test_many_keys_at_once_are_the_single_keys(fields: list[tuple[str, str, str, str]]) -> None:
+    events = [
+        Event(event_id=name, ts=TIME, type="sent", provider="fcm", message_id=number, user_id=user, device_id=device)
+        for name, number, user, device in fields
+    ]
+    assert event_keys(events) == [event_key(event.event_id) for event in events]
+    assert message_keys(events) == [message_key(event) for event in events]

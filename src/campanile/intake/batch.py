@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from campanile.engine.tables import arrow_table
 from campanile.intake.event import EVENT_COLUMNS, Event
-from campanile.intake.keys import NO_KEY, Keys, event_key, message_key, pack
+from campanile.intake.keys import Keys, event_keys, message_keys, pack
 from campanile.intake.known_ids import Flags, message_salt, salted, workspace_salt
 from campanile.workspaces.schemas import Workspace
 
@@ -60,10 +60,9 @@ class Batch:
         self.received_at = received_at
         self.atomic = atomic
         """Whether one refused event refuses all of them."""
-        message_keys = [message_key(event) for event in self.events]
-        self.event_keys: Keys = pack(event_key(event.event_id) for event in self.events)
-        self.message_keys: Keys = pack(message_keys)
-        self.has_message: Flags = np.fromiter((key is not NO_KEY for key in message_keys), np.bool_, len(self.events))
+        self.event_keys: Keys = pack(event_keys(self.events))
+        self.message_keys: Keys = pack(message_keys(self.events))
+        self.has_message: Flags = np.any(self.message_keys, axis=1)
         self.known_as: Keys = salted(self.event_keys, workspace_salt(workspace.id))
         """Event keys as they are known in this process, over all workspaces."""
         self.messages_known_as: Keys = salted(self.message_keys, message_salt(workspace.id))

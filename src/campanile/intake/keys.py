@@ -7,14 +7,13 @@ made for every event that arrives.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 from campanile.intake.event import Event
-from campanile.kit.hashing import KEY_BYTES
+from campanile.kit.hashing import KEY_BYTES, identity_key
 
 Keys = npt.NDArray[np.uint64]
 """Keys as rows of two 64-bit words, the less significant one first."""
@@ -30,13 +29,13 @@ ONCE_PER_MESSAGE = frozenset(
 """Types that happen at most once to a message (ingest specification 1.6.5)."""
 
 
-_LENGTHS = tuple(length.to_bytes(4, "little") for length in range(1025))
-"""Length prefixes of all texts that can be ids: up to 256 characters of up to four bytes."""
+_PREFIXES = tuple(f"{chr(length)}\0\0\0" for length in range(128))
+"""Length prefixes of ASCII texts: four bytes, which are four characters as well."""
 
 
 def event_key(event_id: str) -> bytes:
     """The key of an event id."""
-    return blake2b(_part(event_id), digest_size=KEY_BYTES).digest()
+    return _key(event_id)
 
 
 def message_key(event: Event) -> bytes:
@@ -46,25 +45,45 @@ def message_key(event: Event) -> bytes:
     """
     if not event.message_id or not event.provider or event.type not in ONCE_PER_MESSAGE:
         return NO_KEY
-    parts = (
-        _common_part(event.provider)
-        + _part(event.message_id)
-        + _common_part(event.transport)
-        + _part(event.user_id)
-        + _part(event.device_id)
-        + _common_part(event.type)
-    )
-    return blake2b(parts, digest_size=KEY_BYTES).digest()
+    return _key(event.provider, event.message_id, event.transport, event.user_id, event.device_id, event.type)
 
 
-def _part(text: str) -> bytes:
-    data = text.encode("utf-8", "surrogatepass")
-    length = len(data)
-    return (_LENGTHS[length] if length < len(_LENGTHS) else length.to_bytes(4, "little")) + data
+def event_keys(events: Iterable[Event]) -> list[bytes]:
+    """`event_key` of each event, with a shorter way for short ASCII ids."""
+    keys = []
+    for event in events:
+        name = event.event_id
+        if len(name) < len(_PREFIXES) and name.isascii():
+            keys.append(blake2b((_PREFIXES[len(name)] + name).encode(), digest_size=KEY_BYTES).digest())
+        else:
+            keys.append(event_key(name))
+    return keys
 
 
-_common_part = lru_cache(1024)(_part)
-"""For texts that many events share."""
+def message_keys(events: Iterable[Event]) -> list[bytes]:
+    """`message_key` of each event, with a shorter way for short ASCII ids."""
+    keys = []
+    prefix = _PREFIXES
+    for event in events:
+        message = event.message_id
+        provider = event.provider
+        if not message or not provider or event.type not in ONCE_PER_MESSAGE:
+            keys.append(NO_KEY)
+            continue
+        way, user, device, kind = event.transport, event.user_id, event.device_id, event.type
+        try:
+            text = (
+                f"{prefix[len(provider)]}{provider}{prefix[len(message)]}{message}{prefix[len(way)]}{way}"
+                f"{prefix[len(user)]}{user}{prefix[len(device)]}{device}{prefix[len(kind)]}{kind}"
+            )
+        except IndexError:
+            text = "…"
+        keys.append(blake2b(text.encode(), digest_size=KEY_BYTES).digest() if text.isascii() else message_key(event))
+    return keys
+
+
+def _key(*parts: str) -> bytes:
+    return identity_key(*parts).to_bytes(KEY_BYTES, "little")
 
 
 def pack(keys: Iterable[bytes]) -> Keys:

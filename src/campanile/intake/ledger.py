@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import structlog
 
 from campanile.clock import Clock
@@ -74,14 +75,13 @@ class Ledger:
 
     def remember(self, batch: Batch, kept: Flags) -> None:
         """The kept events have been stored."""
-        for keys in (batch.known_as[kept], batch.messages_known_as[kept & batch.has_message]):
-            self._filter.add(keys[:, 0])
-            self._recent.add(keys)
+        keys = _identities(batch, kept)
+        self._filter.add(keys[:, 0])
+        self._recent.add(keys)
 
     def doubt(self, batch: Batch, kept: Flags) -> None:
         """The kept events may have been stored: from now on their keys are looked up."""
-        for keys in (batch.known_as[kept], batch.messages_known_as[kept & batch.has_message]):
-            self._filter.add(keys[:, 0])
+        self._filter.add(_identities(batch, kept)[:, 0])
 
     def settle(self) -> None:
         """Wait until all logs that were asked for have been read."""
@@ -96,14 +96,16 @@ class Ledger:
     def _look(
         self, workspace: str, keys: Keys, known_as: Keys, stored: Callable[[str, Sequence[int]], set[int]]
     ) -> Flags:
-        known = self._recent.holds(known_as)
-        open_ = ~known
+        candidates = np.ones(len(known_as), dtype=np.bool_)
         if self._complete(workspace):
-            open_ &= self._filter.may_hold(known_as[:, 0])
-        if open_.any():
-            candidates = unpack(keys[open_])
-            found = stored(workspace, candidates)
-            known[open_] = [key in found for key in candidates]
+            candidates = self._filter.may_hold(known_as[:, 0])
+        known = candidates.copy()
+        known[candidates] = self._recent.holds(known_as[candidates])
+        candidates &= ~known
+        if candidates.any():
+            asked = unpack(keys[candidates])
+            found = stored(workspace, asked)
+            known[candidates] = [key in found for key in asked]
         return known
 
     def _complete(self, workspace: str) -> bool:
@@ -146,6 +148,11 @@ class Ledger:
             _log.warning("known_ids_unread", workspace_id=workspace, error=error.message)
             raise
         _log.info("known_ids_read", workspace_id=workspace, rows=rows, bytes=self.size_bytes)
+
+
+def _identities(batch: Batch, kept: Flags) -> Keys:
+    """All keys of the kept events, as they are known."""
+    return np.concatenate([batch.known_as[kept], batch.messages_known_as[kept & batch.has_message]])
 
 
 def _finished() -> Future[None]:
