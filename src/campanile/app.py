@@ -102,6 +102,8 @@ def application(services: Services) -> Litestar:
         exception_handlers={Exception: ErrorRenderer()},
         lifespan=[lifespan],
         openapi_config=None,
+        logging_config=None,  # logging belongs to the process
+        request_max_body_size=None,  # every route has a limit of its own
     )
     app.state.services = services
     return wrap(app)

@@ -1,0 +1,78 @@
+"""The reference pages of settings and command line: `python -m campanile.cli.reference settings|cli`."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from campanile.cli.main import app
+from campanile.settings import ENVIRONMENT_PREFIX, Settings
+
+
+def settings_page() -> str:
+    """`docs/reference/settings.md`, from the struct and the texts beside its fields."""
+    lines = [
+        "# Settings",
+        "",
+        "Defaults, overlaid by a TOML file (`--config FILE`), by environment variables, by flags. A workspace has",
+        "settings of its own, see [Operating](../operating.md).",
+        "",
+        "| name in the file | variable | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    values = Settings()
+    for name, text in _field_texts():
+        default = getattr(values, name)
+        shown = f"`{default}`" if default != "" else ""
+        lines.append(f"| `{name}` | `{ENVIRONMENT_PREFIX}{name.upper()}` | {shown} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def _field_texts() -> Iterator[tuple[str, str]]:
+    tree = ast.parse(inspect.getsource(Settings))
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    for field, text in pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            yield field.target.id, " ".join(str(ast.literal_eval(text.value)).split()).replace("|", "\\|")
+
+
+def cli_page() -> str:
+    """`docs/reference/cli.md`: what `--help` says of every command."""
+    parts = [
+        "# Command line",
+        "",
+        "Exit codes: 0 done, 1 done with problems, 2 not possible, 3 called the wrong way.",
+        "",
+    ]
+    for command in _commands():
+        parts += [f"## {' '.join(('campanile', *command))}", "", "```text", _help(command), "```", ""]
+    return "\n".join(parts)
+
+
+def _commands() -> Iterator[tuple[str, ...]]:
+    yield ()
+    for name in sorted(app):
+        if name.startswith("-"):
+            continue
+        inner = [each for each in app[name] if not each.startswith("-")]
+        if inner:
+            yield from ((name, each) for each in sorted(inner))
+        else:
+            yield (name,)
+
+
+def _help(command: tuple[str, ...]) -> str:
+    environment = {"PATH": os.environ["PATH"], "COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb"}
+    script = str(Path(sys.executable).with_name("campanile"))
+    done = subprocess.run([script, *command, "--help"], capture_output=True, text=True, env=environment, check=True)
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+
+
+if __name__ == "__main__":
+    sys.stdout.write({"settings": settings_page, "cli": cli_page}[sys.argv[1]]())

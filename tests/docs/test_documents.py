@@ -1,0 +1,113 @@
+"""Every call in the README and in `docs/` is run against the demo, and answers what the page says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = ("README.md", "docs/events.md", "docs/stats.md", "docs/importing.md", "docs/operating.md")
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_NOT_RUN = re.compile(r"^(?:make|uv|pip) |campanile serve", re.MULTILINE)
+"""Blocks that install or start things: the targets of `make` have tests of their own."""
+
+
+class Example(NamedTuple):
+    """A block of commands, and the JSON block that follows it."""
+
+    page: str
+    commands: str
+    answer: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page}: {self.commands.strip().splitlines()[0][:60]}"
+
+
+def examples() -> Iterator[Example]:
+    for page in PAGES:
+        blocks = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+        for (kind, text), (following, answer) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
+            if kind == "sh" and not _NOT_RUN.search(text):
+                yield Example(page, text, answer if following == "json" else None)
+
+
+class Demo(NamedTuple):
+    port: int
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    """The demo, as `make demo` starts it, on a port of its own."""
+    (port,) = free_ports(1)
+    with scratch_folder("demo") as folder:
+        command = [str(Path(sys.executable).with_name("campanile")), "demo", "--port", str(port), "--data", str(folder)]
+        process = subprocess.Popen([*DIE_WITH_PARENT, *command], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Try it" in line:
+                break
+        deadline = time.monotonic() + 30
+        while httpx.get(f"http://127.0.0.1:{port}/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+        yield Demo(port, folder)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=40)
+        assert process.returncode == 0
+
+
+def matches(found: Any, shown: Any) -> bool:
+    """Whether everything the page shows is there; `…` stands for anything."""
+    if shown == "…":
+        return True
+    if isinstance(shown, dict):
+        return isinstance(found, dict) and all(key in found and matches(found[key], shown[key]) for key in shown)
+    if isinstance(shown, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(shown)
+            and all(matches(one, other) for one, other in zip(found, shown, strict=True))
+        )
+    return bool(found == shown)
+
+
+@pytest.mark.parametrize("example", list(examples()), ids=str)
+def test_call_answers_what_the_page_says(demo: Demo, example: Example) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "CAMPANILE_DATA": str(demo.data),
+    }
+    script = example.commands.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    if example.answer is not None:
+        found = json.loads(done.stdout)
+        assert matches(found, json.loads(example.answer)), done.stdout
+
+
+def test_examples_are_found() -> None:
+    assert len(list(examples())) >= 8
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if "://" not in target:
+            assert ((ROOT / page).parent / target).exists(), target
