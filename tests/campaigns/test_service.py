@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from campanile.campaigns import repository
 from campanile.campaigns.schemas import Goal, Written
 from campanile.campaigns.service import CampaignService
 from campanile.clock import FixedClock
-from campanile.errors import CampanileError, Conflict, InvalidInput, NotFound, PreconditionFailed
+from campanile.errors import CampanileError, Conflict, InvalidInput, NotFound, PreconditionFailed, Unavailable
 from campanile.metadata import Metadata
+from campanile.metadata.models import IdempotencyRow
 from campanile.workspaces.service import WorkspaceService
 from tests.campaigns.samples import (
     DOCUMENTS,
@@ -188,6 +191,22 @@ def test_two_cannot_become_parent_of_each_other(
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(adopt, [(NEW, OTHER), (OTHER, NEW)])) == [False, True]
+
+
+def test_only_writers_of_campaigns_wait_for_each_other(metadata: Metadata, campaigns: CampaignService) -> None:
+    """A long import must not hold up rows that merely refer to the workspace."""
+    if metadata.dialect == "sqlite":
+        return  # one writer at a time, whatever is written
+    with metadata.begin() as writer:
+        repository.lock(writer, "W")
+        with metadata.begin() as other:
+            other.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+            other.execute(
+                insert(IdempotencyRow).values(workspace_id="W", key="k", digest=b"", expires_at=datetime.now(UTC))
+            )
+        with pytest.raises(Unavailable), metadata.begin() as another:
+            another.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
+            repository.lock(another, "W")
 
 
 # --- reading

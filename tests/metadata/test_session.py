@@ -63,6 +63,14 @@ def test_the_change_counter_moves_with_every_commit(metadata: Metadata) -> None:
     assert metadata.change_counter() not in (before, after)
 
 
+def test_the_change_counter_of_a_lost_database_is_unavailable(tmp_path: Path) -> None:
+    opened = open_metadata(f"sqlite:///{tmp_path}/metadata.db")
+    (tmp_path / "metadata.db").unlink()
+    with pytest.raises(Unavailable):
+        opened.change_counter()
+    opened.close()
+
+
 def test_writers_on_sqlite_wait_for_each_other_and_readers_do_not(sqlite: Metadata) -> None:
     """A transaction reads, then writes: with a late lock two of them would fail instead of waiting."""
     put(sqlite, "count", "0")

@@ -35,10 +35,14 @@ def campaigns_version(connection: Connection, workspace_id: str) -> int:
 def lock(connection: Connection, workspace_id: str) -> int:
     """The version of the workspace's campaigns; no other transaction writes one of them until this one ends.
 
+    On PostgreSQL the row may still be referred to (FOR NO KEY UPDATE), so that only writers of campaigns wait.
+
     Raises:
         NotFound: no such workspace.
     """
-    statement = select(WorkspaceRow.campaigns_version).where(WorkspaceRow.id == workspace_id).with_for_update()
+    statement = (
+        select(WorkspaceRow.campaigns_version).where(WorkspaceRow.id == workspace_id).with_for_update(key_share=True)
+    )
     version = connection.execute(statement).scalar_one_or_none()
     if version is None:
         raise NotFound(f"there is no workspace {workspace_id}")

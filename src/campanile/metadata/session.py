@@ -87,18 +87,20 @@ class Metadata:
         """A number that differs after any commit, by any process, since the last call; a few microseconds.
 
         `None` on PostgreSQL, which has nothing as cheap: ask the database instead.
+
+        Raises:
+            Unavailable: the database cannot be read.
         """
         if self._sqlite_file is None:
             return None
         with self._watcher_lock:
-            if self._watcher is None:
-                # data_version tells a connection about commits of *others*: this one never writes, so it sees all.
-                self._watcher = sqlite3.connect(
-                    f"{self._sqlite_file.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
-                )
-                self._watcher.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MILLISECONDS}")
-            version: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
-            return version
+            try:
+                if self._watcher is None:
+                    self._watcher = _watch(self._sqlite_file)
+                version: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                raise _unavailable() from error
+        return version
 
     def ping(self) -> None:
         """Raise `Unavailable` unless the database answers."""
@@ -175,6 +177,13 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _watch(path: Path) -> sqlite3.Connection:
+    """A connection that never writes: `data_version` tells it about the commits of others, hence about all."""
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MILLISECONDS}")
+    return connection
+
+
 def _begin_sqlite(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("campanile_read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
@@ -188,4 +197,8 @@ def _translated_errors() -> Iterator[None]:
         cause = getattr(error, "orig", None)
         if isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF not in _SQLITE_TRANSIENT:
             raise
-        raise Unavailable("The metadata database cannot be used right now.", type="metadata_unavailable") from error
+        raise _unavailable() from error
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("The metadata database cannot be used right now.", type="metadata_unavailable")

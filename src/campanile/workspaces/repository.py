@@ -60,7 +60,7 @@ def workspaces(connection: Connection) -> Sequence[AnyRow]:
 
 def lock_workspace(connection: Connection, workspace_id: str) -> AnyRow | None:
     """The workspace, unchangeable for others until the end of the transaction."""
-    statement = select(*_WORKSPACE).where(WorkspaceRow.id == workspace_id).with_for_update()
+    statement = select(*_WORKSPACE).where(WorkspaceRow.id == workspace_id).with_for_update(key_share=True)
     return connection.execute(statement).one_or_none()
 
 
