@@ -31,6 +31,14 @@ DRAIN_SECONDS = 25.0
 LISTEN_SECONDS = 30.0
 """Time for the HTTP server to start listening."""
 
+_GRANIAN_LOG: dict[str, Any] = {
+    "handlers": {
+        name: {"formatter": "generic", "class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+        for name in ("console", "access")
+    }
+}
+"""The library logs to standard output by default, where answers of commands belong."""
+
 Companion = Callable[[], Awaitable[None]]
 """Work that goes along with a ready server; the server ends when it ends."""
 
@@ -207,6 +215,7 @@ class _Granian:
                 header_read_timeout=HEADER_SECONDS * 1000, max_buffer_size=BUFFER_BYTES, pipeline_flush=True
             ),
             log_level=LogLevels.error,
+            log_dictconfig=_GRANIAN_LOG,
         )
 
     async def serve(self) -> None:

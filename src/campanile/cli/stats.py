@@ -15,11 +15,13 @@ from cyclopts import Parameter
 from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, Workspace, connect
 from campanile.cli.options import WrongUsage
 from campanile.cli.output import print_json, stdout, table
-from campanile.client import CampanileClient
+from campanile.client import CampanileClient, RetryPolicy
 from campanile.clock import Clock, SystemClock
 
 IDS_PER_REQUEST = 10
 """Campaigns one request may name."""
+ATTEMPTS = 4
+"""Times a request is sent; somebody is waiting in front of it."""
 PAGE = 10
 """Campaigns per page; the most the API gives."""
 MAX_PAGES = 10_000
@@ -60,7 +62,7 @@ def stats(
 ) -> int:
     """Ask a server that speaks the Stats API for campaign statistics; at most 31 days at a time."""
     first, final = _days(from_, to, last, SystemClock())
-    with connect(server, workspace, key) as client:
+    with connect(server, workspace, key, RetryPolicy(attempts=ATTEMPTS)) as client:
         query = {"metric_type": metric_type, "attribution_type": attribution}
         data = collect(client, campaign or [], first.isoformat(), final.isoformat(), query)
     if format == "json":
