@@ -32,6 +32,7 @@ ROOMY_FACTOR = 5
 """Free space below so many times the refusing threshold is worth a warning."""
 CLOCK_SLACK = timedelta(minutes=2)
 """How far ahead of our clock a file may be dated."""
+SQLITE_MAGIC = b"SQLite format 3\0"
 OLDEST_SANE = datetime(2025, 1, 1, tzinfo=UTC)
 
 Level = Literal["ok", "warn", "fail"]
@@ -154,6 +155,10 @@ def _metadata(settings: Settings) -> Iterator[Finding]:
         if not Path(shown).expanduser().exists():
             yield Finding("metadata", "ok", f"{shown} does not exist yet; the first start makes it")
             return
+        with Path(shown).expanduser().open("rb") as stream:
+            if stream.read(len(SQLITE_MAGIC)) not in (SQLITE_MAGIC, b""):
+                yield Finding("metadata", "fail", f"{shown} is not an SQLite database", "restore it from a backup")
+                return
     metadata = open_metadata(address)
     try:
         missing = pending(metadata.engine)

@@ -1,0 +1,117 @@
+"""`campanile doctor` and `campanile migrate`."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campanile.cli.doctor import examine
+from campanile.cli.main import main
+from campanile.clock import FixedClock, SystemClock
+from campanile.engine.lock import FolderLock
+from campanile.settings import Settings
+from tests.support.processes import free_ports
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=str(tmp_path / "data"), port=free_ports(1)[0])
+
+
+def levels(settings: Settings) -> dict[str, tuple[str, str]]:
+    return {finding.check: (finding.level, finding.found) for finding in examine(settings, SystemClock())}
+
+
+def test_a_machine_on_which_nothing_was_started_yet(settings: Settings) -> None:
+    found = levels(settings)
+    assert list(found) == [
+        "settings", "data folder", "disk", "secret key", "clock", "metadata", "events", "rate limits", "server",
+    ]  # fmt: skip
+    assert {name for name, (level, _) in found.items() if level != "ok"} <= {"server", "disk"}
+    assert found["server"][0] == "warn"
+    assert not settings.data_path.exists(), "looking must not make anything"
+
+
+def test_after_migrating_everything_is_up_to_date(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["migrate", "--data", settings.data, "--json"]) == 0
+    applied = json.loads(capsys.readouterr().out)
+    assert applied["metadata"]
+    assert applied["events"]
+    assert main(["migrate", "--data", settings.data]) == 0
+    assert capsys.readouterr().out == "metadata: up to date\nevents: up to date\n"
+    found = levels(settings)
+    assert found["metadata"] == ("ok", f"{settings.data_path / 'metadata.db'}, up to date")
+    assert found["events"] == ("ok", f"{settings.data_path / 'engine'}, up to date")
+
+
+def test_a_folder_in_use_is_left_alone(settings: Settings) -> None:
+    lock = FolderLock(settings.data_path / "engine")
+    try:
+        assert levels(settings)["events"] == (
+            "ok", f"{settings.data_path / 'engine'} is in use by process {os.getpid()}, see server below",
+        )  # fmt: skip
+    finally:
+        lock.release()
+
+
+def test_a_damaged_database_fails(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.data_path.mkdir()
+    (settings.data_path / "metadata.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    assert main(["doctor", "--data", settings.data, "--json"]) == 1
+    findings: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    assert [finding["level"] for finding in findings if finding["check"] == "metadata"] == ["fail"]
+
+
+def test_a_key_file_that_others_may_read_fails(settings: Settings) -> None:
+    settings.data_path.mkdir()
+    key = settings.data_path / "secret.key"
+    key.write_text("k" * 40)
+    key.chmod(0o644)
+    level, text = levels(settings)["secret key"]
+    assert level == "fail"
+    assert "chmod 600" in text
+
+
+def test_a_folder_that_everybody_may_change_is_a_warning(settings: Settings) -> None:
+    settings.data_path.mkdir()
+    settings.data_path.chmod(0o777)
+    assert stat.S_IMODE(settings.data_path.stat().st_mode) == 0o777
+    assert levels(settings)["data folder"][0] == "warn"
+
+
+def test_a_full_disk_fails(settings: Settings) -> None:
+    full = Settings(data=settings.data, port=settings.port, min_free_bytes=2**60)
+    assert levels(full)["disk"][0] == "fail"
+
+
+def test_a_wrong_clock_is_noticed(settings: Settings) -> None:
+    def clock_finding(moment: datetime) -> str:
+        return next(found.level for found in examine(settings, FixedClock(moment)) if found.check == "clock")
+
+    assert clock_finding(datetime(1970, 1, 2, tzinfo=UTC)) == "fail"
+    settings.data_path.mkdir()
+    (settings.data_path / "file").write_text("x")
+    assert clock_finding(datetime(2025, 6, 1, tzinfo=UTC)) == "warn"
+    assert clock_finding(SystemClock().now()) == "ok"
+
+
+def test_an_unknown_store_fails_without_stopping_the_rest(settings: Settings) -> None:
+    found = levels(
+        Settings(data=settings.data, port=settings.port, engine_url="mysql://x", limiter_url="memcached://x")
+    )
+    assert found["events"][0] == "fail"
+    assert found["rate limits"][0] == "fail"
+    assert found["server"][0] == "warn"
+
+
+def test_people_see_a_table(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--data", settings.data]) == 0
+    printed = capsys.readouterr().out
+    assert "advice" in printed
+    assert "start it: campanile serve" in printed
