@@ -44,7 +44,7 @@ def test_one_letter_is_a_name() -> None:
 
 
 def test_copies_are_numbered() -> None:
-    taken = set()
+    taken: set[str] = set()
     made = []
     for _ in range(3):
         made.append(copy_name("Daily", taken))
