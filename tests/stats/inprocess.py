@@ -67,11 +67,11 @@ def basic(user: str, password: str) -> str:
 
 
 @contextmanager
-def running(embedded: EmbeddedEngine, now: datetime) -> Iterator[InProcess]:
-    """An empty application at the instant `now`."""
+def running(embedded: EmbeddedEngine, now: datetime, engine_url: str = "") -> Iterator[InProcess]:
+    """An empty application at the instant `now`, on chDB or on the engine of `engine_url`."""
     embedded.release()
     clock = FixedClock(now)
     with scratch_folder("stats") as folder:
-        services = build_services(Settings(data=str(folder)), clock)
+        services = build_services(Settings(data=str(folder), engine_url=engine_url), clock)
         with TestClient(application(services)) as client:
             yield InProcess(client, services, clock)
