@@ -82,7 +82,6 @@ def application(services: Services) -> Litestar:
             yield
         finally:
             await services.intake.close()
-            services.campaigns.flush()
             services.engine.close()
             services.metadata.close()
 
