@@ -12,6 +12,7 @@ import pytest
 from campanile import __version__
 from campanile.cli.main import _COMMANDS, main
 from campanile.errors import ConfigurationError
+from tests.cli.fake_server import running
 
 CAMPANILE = str(Path(sys.executable).with_name("campanile"))
 
@@ -94,14 +95,42 @@ def test_fatal_errors_are_one_line_and_code_2(tmp_path: Path) -> None:
         assert says in done.stderr
 
 
-def test_without_the_server_packages_the_message_says_what_to_install(tmp_path: Path) -> None:
+SERVER_PACKAGES = (
+    "alembic", "argon2", "chdb", "clickhouse_connect", "cryptography", "granian", "limits", "litestar", "numpy",
+    "prometheus_client", "psycopg", "pyarrow", "sqlalchemy", "structlog", "uvicorn", "zstandard",
+)  # fmt: skip
+
+
+def light(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in an installation without the server packages."""
     code = (
-        "import sys\nsys.modules['sqlalchemy'] = None\nfrom campanile.cli.main import main\n"
-        f"sys.exit(main(['workspace', 'list', '--data', {str(tmp_path)!r}]))"
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({SERVER_PACKAGES!r}))\n"
+        "from campanile.cli.main import main\nsys.exit(main(sys.argv[1:]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_client_commands_need_no_server_packages(tmp_path: Path) -> None:
+    path = tmp_path / "x.ndjson"
+    path.write_text('{"event_id":"e","type":"click","time":"2025-10-01T00:00:00Z","user_id":"u"}\n')
+    page = {"response_id": "", "total_campaigns": 0, "current_page": 1, "total_pages": 1, "data": {}}
+    with running() as server:
+        access = ("--server", server.url, "--workspace", "WS", "--key", "some-key")
+        imported = light("import", str(path), *access)
+        assert imported.returncode == 0, imported.stderr
+        assert list(server.events) == ["e"]
+        server.script = lambda _path, _lines: (200, page)
+        asked = light("stats", *access)
+        assert asked.returncode == 0, asked.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "serve", "migrate", "doctor"])
+def test_server_commands_say_what_to_install(command: str) -> None:
+    done = light(command)
     assert done.returncode == 2
-    assert done.stderr.startswith("campanile: this command needs the server packages (sqlalchemy is missing)")
+    assert "pip install 'campanile[server]'" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_colours_are_left_out_when_asked() -> None:
