@@ -101,14 +101,12 @@ def test_a_full_disk_refuses_writes_and_recovers_by_itself(disk: Disk) -> None:
 
 
 def test_the_reserve_is_kept_free(disk: Disk) -> None:
-    """Writes stop while `min_free_bytes` are left, so that the operator can still work on the machine."""
-    reserve = 32 * 1024 * 1024
-    settings = {"min_free_bytes": str(reserve)}
-    with running_server(disk.mount_point / "data", settings) as server, traffic(server) as (sender, reader):
+    """Writes stop while some space is left, so that the operator can still work on the machine."""
+    with running_server(disk.mount_point / "data") as server, traffic(server) as (sender, reader):
         assert sender.send(100)
-        disk.leave(reserve // 2)
+        disk.leave(DISK_BYTES // 25)
         assert not sender.send(100)
-        assert_refused_clearly(sender.refusals)
+        assert_refused_clearly(sender.refusals, "disk_full")
         assert reader.count() == len(sender.acknowledged)
         disk.relieve()
         assert sender.resend()

@@ -29,6 +29,8 @@ MAX_QUERY_BYTES = 16 * 1024 * 1024
 MAX_LIST_ITEMS = 1_000
 """Items a list parameter may have before it travels in the statement: parameters are part of the URL."""
 _TIMEOUT_CODE = 159
+_UNAVAILABLE_CODES = frozenset({32, 198, 202, 203, 209, 210, 236, 241, 279, 394})
+"""Error codes of a node that has lost another one, is overloaded or is ending: nothing is wrong with the question."""
 
 
 class ClickHouseAddress(msgspec.Struct, frozen=True):
@@ -174,7 +176,7 @@ class ClickHouseEngine(Engine):
             if client is None:
                 client = self._first_reachable()
             yield client
-        except OperationalError:
+        except (OperationalError, EngineUnavailable):
             # The connection may be gone; the next caller tries the nodes anew.
             if client is not None:
                 client.close()
@@ -233,6 +235,8 @@ def _translated() -> Iterator[None]:
     except ClickHouseError as error:
         if getattr(error, "code", None) == _TIMEOUT_CODE:
             raise QuestionTimeout("the question took too long") from error
+        if getattr(error, "code", None) in _UNAVAILABLE_CODES:
+            raise EngineUnavailable(f"the event store cannot answer now: {_first_line(error)}") from error
         raise EngineError(f"the engine refused a statement: {_first_line(error)}") from error
 
 

@@ -15,7 +15,7 @@ import structlog
 from litestar import Request
 from litestar.exceptions import HTTPException, ValidationException
 
-from campanile.errors import CampanileError, Problem, RateLimited, Unavailable
+from campanile.errors import CampanileError, EngineUnavailable, Problem, RateLimited, Unavailable
 from campanile.http.context import Ids, RandomIds, RequestContext, context_of
 from campanile.http.responses import ReadyResponse
 
@@ -69,6 +69,9 @@ class ErrorRenderer:
 
 def failure_of(error: Exception) -> Failure:
     """What an exception means to the caller. Defects are 500 and say nothing: their texts may hold anything."""
+    if isinstance(error, EngineUnavailable):  # its text is the store's, with addresses and statements: for the log only
+        problem = Problem(error.error_type, "The event store cannot be reached or written now.")
+        return Failure(error.status, (problem,), {"Retry-After": str(max(1, error.retry_after))})
     if isinstance(error, CampanileError) and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
         headers = {}
         if isinstance(error, RateLimited | Unavailable):
