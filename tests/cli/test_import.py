@@ -23,6 +23,7 @@ from campanile.cli.main import main
 from campanile.client import CampanileClient, Refused, RetryPolicy, Unreachable
 from campanile.errors import InvalidInput
 from tests.cli.fake_server import FakeServer, running
+from tests.support.processes import wait_until
 
 ROWS = 1_000
 
@@ -293,6 +294,23 @@ def test_a_killed_import_goes_on(server: FakeServer, tmp_path: Path) -> None:
     assert len(server.events) == 5_000
 
 
+def test_ctrl_c_ends_it_at_once_even_while_it_waits(server: FakeServer, file: Path) -> None:
+    server.script = lambda _path, _lines: (503, None) if len(server.requests) > 3 else None
+    command = [
+        str(Path(sys.executable).with_name("campanile")), "import", str(file), "--workspace", "WS", "--server",
+        server.url, "--key", "secret-key", "--batch", "100", "--jobs", "1", "--progress", "none",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: len(server.requests) > 4, process, seconds=30, what="campanile import")
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert error == ""
+    state = states.load(states.state_path(file))
+    assert state is not None
+    assert state.row == 300
+
+
 def test_a_changed_file_does_not_go_on(server: FakeServer, file: Path) -> None:
     fail_after(server, 2)
     interrupt(server, file)
@@ -384,6 +402,7 @@ def test_wrong_usage(file: Path, flags: list[str], says: str, capsys: pytest.Cap
         (["import", "no-such-file.csv", "--workspace", "W", "--key", "k"], 2, "there is no file"),
         (["import", "FILE", "--key", "k"], 3, "--workspace"),
         (["import", "FILE", "--workspace", "W"], 3, "--key"),
+        (["import", "FILE", "FILE", "--errors", "x", "--workspace", "W", "--key", "some-key"], 3, "--errors"),
     ],
 )
 def test_what_is_missing_is_named(

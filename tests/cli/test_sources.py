@@ -147,7 +147,7 @@ def test_formats_are_recognised_by_content(tmp_path: Path) -> None:
 
 
 def test_names_folders_and_patterns(tmp_path: Path) -> None:
-    for name in ("b.csv", "a.ndjson.gz", "c.txt"):
+    for name in ("b.csv", "a.ndjson.gz", "c.txt", "b.csv.errors.ndjson", "b.csv.campanile-import.json"):
         (tmp_path / name).write_bytes(b"x")
     assert expand([str(tmp_path)]) == [str(tmp_path / "a.ndjson.gz"), str(tmp_path / "b.csv")]
     assert expand([str(tmp_path / "*.csv"), "-"]) == [str(tmp_path / "b.csv"), "-"]

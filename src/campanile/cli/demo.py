@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from campanile.cli import demo_text
 from campanile.cli.connection import connect
-from campanile.cli.options import WrongUsage
+from campanile.cli.options import INTERRUPTED, WrongUsage
 from campanile.cli.output import stdout
 from campanile.cli.serving import check_address, run_server
 from campanile.cli.stats import collect
@@ -79,7 +79,7 @@ def demo(
     try:
         run_server(app, settings, companion)
     except Stopped:
-        return 130
+        return INTERRUPTED
     return tour.exit_code if once else 0
 
 
@@ -97,7 +97,7 @@ class Tour:
         self._seed = seed
         self._console = stdout()
         self._stopping = threading.Event()
-        self.exit_code = 2
+        self.exit_code = INTERRUPTED
         self.keys = demo_text.Keys(
             workspace_id=f"WSDEMO{seed:018d}",
             report_key=f"demo-report-key-{seed:06d}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,7 @@ from campanile.cli.importer.sources import Format, Position, Source, expand, fin
 from campanile.cli.importer.state import Counters
 from campanile.cli.options import WrongUsage
 from campanile.cli.output import stderr, stdout, table
-from campanile.client import CampaignImport, CampanileClient, ClientError
+from campanile.client import CampaignImport, CampanileClient, ClientError, RetryPolicy
 from campanile.errors import InvalidInput
 
 MAX_JOBS = 16
@@ -113,8 +114,16 @@ def import_files(
     names = expand(files)
     if dry_run:
         return _dry_run(names, options, plan, server, workspace, key)
-    with connect(server, workspace, key) as client:
-        return _Run(client, options, plan, progress, summary).run(names)
+    if errors is not None and len(names) > 1:
+        raise WrongUsage("--errors goes with a single input file; otherwise each file gets its own")
+    stopping = threading.Event()
+
+    def pause(seconds: float) -> None:
+        if stopping.wait(seconds):
+            raise ServerFailed("interrupted")
+
+    with connect(server, workspace, key, RetryPolicy(sleep=pause)) as client:
+        return _Run(client, options, plan, progress, summary, stopping).run(names)
 
 
 def _constants(pairs: list[str]) -> dict[str, str]:
@@ -169,13 +178,20 @@ class _Run:
     """One call of the command."""
 
     def __init__(
-        self, client: CampanileClient, options: Options, plan: Plan, mode: progress.Mode, summary: Path | None
+        self,
+        client: CampanileClient,
+        options: Options,
+        plan: Plan,
+        mode: progress.Mode,
+        summary: Path | None,
+        stopping: threading.Event,
     ) -> None:
         self._client = client
         self._options = options
         self._plan = plan
         self._mode = mode
         self._summary = summary
+        self._stopping = stopping
         self._files: list[progress.FileSummary] = []
         self._total = Counters()
         self._warnings: dict[str, int] = {}
@@ -221,20 +237,17 @@ class _Run:
             remarks.print(
                 f"{source.name}: columns that are not imported: {', '.join(converter.unused)}", soft_wrap=True
             )
-        shown: list[progress.Display] = []
-        job = FileImport(
-            source, converter, self._client, self._plan, lambda counters, read: shown[0].update(counters, read)
-        )
+        job = FileImport(source, converter, self._client, self._plan, self._stopping)
         if job.resumed_rows:
             remarks.print(f"{source.name}: going on after {job.resumed_rows:,} rows")
-        shown.append(progress.display(self._mode, source.name, source.size, job.counters, remarks))
+        display = progress.display(self._mode, source.name, source.size, job.counters, remarks)
         try:
-            job.run()
+            job.run(display.update)
         except ClientError as error:
             again = "the same command goes on from here" if source.path else "standard input has to be sent again"
             raise ServerFailed(f"{source.name}: {error}; {job.counters.rows:,} rows are in, {again}") from error
         finally:
-            shown[0].finish()
+            display.finish()
         kept = str(job.error_file.path) if job.counters.rejected else ""
         self._files.append(progress.FileSummary(source.name, job.counters, job.resumed_rows, kept))
         self._total.add(job.counters)

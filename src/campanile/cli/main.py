@@ -9,17 +9,8 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
 from campanile import __version__
-from campanile.cli.options import WrongUsage
+from campanile.cli.options import FATAL, INTERRUPTED, OK, PROBLEMS, USAGE, WrongUsage
 from campanile.errors import CampanileError
-
-OK = 0
-PROBLEMS = 1
-"""The command finished, and something it found or sent was wrong."""
-FATAL = 2
-"""The command could not do its work."""
-USAGE = 3
-"""The command was called the wrong way."""
-INTERRUPTED = 130
 
 app = App(
     name="campanile",
@@ -27,6 +18,7 @@ app = App(
     version=__version__,
     help_format="plaintext",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
     default_parameter=Parameter(show_default=False),
 )
 _workspace = App(name="workspace", help="Create, list and change workspaces; also while the server runs.")

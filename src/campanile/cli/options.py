@@ -1,4 +1,4 @@
-"""Flags that several commands share, and settings made from them."""
+"""Flags that several commands share, settings made from them, and exit codes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from cyclopts import Parameter
 
 from campanile.errors import InvalidInput
 from campanile.settings import Settings, load_settings
+
+OK = 0
+PROBLEMS = 1
+"""The command finished, and something it found or sent was wrong."""
+FATAL = 2
+"""The command could not do its work."""
+USAGE = 3
+"""The command was called the wrong way."""
+INTERRUPTED = 130
+"""Ended by Ctrl-C, as shells number it."""
 
 Data = Annotated[str | None, Parameter(help="Data folder of the server (CAMPANILE_DATA; ./data).")]
 Config = Annotated[Path | None, Parameter(env_var="CAMPANILE_CONFIG", help="Settings file in TOML.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from campanile.cli.importer import state as states
 from campanile.cli.importer.batches import Batch, Outcome, batches, send
 from campanile.cli.importer.errors import ErrorFile
 from campanile.cli.importer.mapping import Converter
-from campanile.cli.importer.sources import Source, fingerprint
+from campanile.cli.importer.sources import ERRORS_SUFFIX, Source, fingerprint
 from campanile.cli.importer.state import Counters, State
 from campanile.client import CampanileClient
 from campanile.errors import CampanileError, InvalidInput
@@ -50,15 +51,20 @@ class FileImport:
         converter: Converter,
         client: CampanileClient,
         plan: Plan,
-        report: Callable[[Counters, int], None] = lambda _counters, _bytes: None,
+        stopping: threading.Event | None = None,
     ) -> None:
+        """`stopping` is set when the import ends early, to end waits of the client.
+
+        Raises:
+            InvalidInput: the file or the mapping changed since the interruption, or there is nothing to go on from.
+        """
         self._source = source
         self._converter = converter
         self._client = client
         self._plan = plan
-        self._report = report
+        self._stopping = stopping or threading.Event()
         self._state_path = states.state_path(source.path) if source.path else None
-        self.error_file = ErrorFile(plan.errors or Path(f"{source.path or 'stdin'}.errors.ndjson"))
+        self.error_file = ErrorFile(plan.errors or Path(f"{source.path or 'stdin'}{ERRORS_SUFFIX}"))
         self.warnings: dict[str, int] = {}
         self.resumed_rows = 0
         """Rows that an earlier, interrupted run had finished."""
@@ -70,14 +76,12 @@ class FileImport:
         return self._state.counters
 
     def _load(self) -> State:
-        """
-        Raises:
-            InvalidInput: the file or the mapping changed since the interruption, or there is nothing to go on from.
-        """
         path = self._source.path
         identity = fingerprint(path) if path else ""
         mapping = f"{self._converter.digest()}:{self._client.workspace_id}"
         fresh = State(fingerprint=identity, mapping=mapping)
+        if self._state_path is None and self._plan.resume:
+            raise InvalidInput("standard input has no beginning to go on from: --resume needs a file")
         if self._state_path is None or self._plan.resume is False:
             return fresh
         found = states.load(self._state_path)
@@ -94,8 +98,8 @@ class FileImport:
         self.resumed_rows = found.counters.rows
         return found
 
-    def run(self) -> Counters:
-        """Import what is left of the file.
+    def run(self, report: Callable[[Counters, int], None] | None = None) -> Counters:
+        """Import what is left of the file; `report` is told counts and bytes read after each acknowledged batch.
 
         Raises:
             TooManyErrors: given up. ClientError: the server failed. In both cases a later run goes on from here.
@@ -105,6 +109,9 @@ class FileImport:
             with contextlib.closing(self._outcomes()) as outcomes:
                 for outcome in outcomes:
                     self._acknowledge(outcome)
+                    if report is not None:
+                        report(self._state.counters, self._source.consumed())
+                    self._give_up_after_errors()
         finally:
             self.error_file.close()
         if self._state_path is not None:
@@ -124,9 +131,11 @@ class FileImport:
                         yield running.popleft().result()
                 while running:
                     yield running.popleft().result()
-            finally:
+            except BaseException:
+                self._stopping.set()
                 for future in running:
                     future.cancel()
+                raise
 
     def _send(self, batch: Batch) -> Outcome:
         return send(self._client, batch, self._source.name)
@@ -142,8 +151,9 @@ class FileImport:
             self.warnings[name] = self.warnings.get(name, 0) + count
         if self._state_path is not None:
             states.save(self._state_path, state)
-        self._report(state.counters, self._source.consumed())
-        limit = self._plan.max_errors
+
+    def _give_up_after_errors(self) -> None:
+        state, limit = self._state, self._plan.max_errors
         if limit is not None and state.counters.rejected > limit:
             raise TooManyErrors(
                 f"{self._source.name}: given up after {state.counters.rejected} rejected rows, see "

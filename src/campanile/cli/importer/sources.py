@@ -32,6 +32,8 @@ SUFFIXES: dict[str, Format] = {
     ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
     ".pq": "parquet",
 }  # fmt: skip
+STATE_SUFFIX = ".campanile-import.json"
+ERRORS_SUFFIX = ".errors.ndjson"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PARQUET_MAGIC = b"PAR1"
@@ -102,7 +104,7 @@ def expand(names: Sequence[str]) -> list[str]:
         if name == "-" or path.is_file():
             files.append(name)
         elif path.is_dir():
-            files += sorted(str(entry) for entry in path.iterdir() if entry.is_file() and _format_of(entry.name))
+            files += sorted(str(entry) for entry in path.iterdir() if entry.is_file() and _is_input(entry.name))
         else:
             base = Path(path.anchor or ".")
             pattern = str(path.relative_to(path.anchor)) if path.anchor else name
@@ -121,6 +123,11 @@ def fingerprint(path: Path) -> str:
         stream.seek(max(0, size - FINGERPRINT_BYTES))
         last = hashlib.sha256(stream.read(FINGERPRINT_BYTES)).hexdigest()
     return hashlib.sha256(f"{size}:{first}:{last}".encode()).hexdigest()
+
+
+def _is_input(name: str) -> bool:
+    """Whether a file of a folder is meant: one with a known suffix that no import has written."""
+    return _format_of(name) is not None and not name.endswith((STATE_SUFFIX, ERRORS_SUFFIX))
 
 
 def open_source(name: str, *, format: Format | None = None, delimiter: str = "", null: str = "") -> Source:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from campanile.cli.importer.sources import Position
+from campanile.cli.importer.sources import STATE_SUFFIX, Position
 from campanile.errors import InvalidInput
 
 VERSION = 1
-SUFFIX = ".campanile-import.json"
 
 
 class Counters(msgspec.Struct, kw_only=True):
@@ -63,7 +62,7 @@ class State(msgspec.Struct, kw_only=True):
 
 
 def state_path(file: Path) -> Path:
-    return file.with_name(file.name + SUFFIX)
+    return file.with_name(file.name + STATE_SUFFIX)
 
 
 def load(path: Path) -> State | None:
