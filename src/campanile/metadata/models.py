@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -203,3 +204,121 @@ class ReportVersionRow(Base):
     """JSON array: paths of the members that differ from the version before."""
     saved_by: Mapped[str]
     saved_at: Mapped[datetime]
+
+
+class ReportRunRow(Base):
+    """One execution of one version of a report definition, or of the daily dump."""
+
+    __tablename__ = "report_runs"
+    __table_args__ = (
+        Index(None, "slot_key", unique=True),
+        Index(None, "workspace_id", "created_at", "id"),
+        Index(None, "workspace_id", "stem", "file_date"),
+        Index(None, "definition_id", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    definition_id: Mapped[str | None] = mapped_column(ForeignKey("report_definitions.id"))
+    """Empty for the daily dump."""
+    definition_version: Mapped[int] = mapped_column(Integer)
+    stem: Mapped[str]
+    """Of the name the report had; empty for the daily dump."""
+    trigger: Mapped[str]
+    slot_at: Mapped[datetime | None]
+    slot_key: Mapped[str | None]
+    """Names the slot of a planned run. Unique: whoever plans a slot a second time fails."""
+    file_date: Mapped[date]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    state: Mapped[str]
+    attempt: Mapped[int] = mapped_column(Integer)
+    progress: Mapped[float] = mapped_column(Double)
+    as_of: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    """Code of what went wrong."""
+    warnings: Mapped[str] = mapped_column(Text)
+    """JSON array."""
+    parts: Mapped[str] = mapped_column(Text)
+    """JSON array: the files in the archive, with their rows, columns, sizes and checksums."""
+
+
+class ReportFileRow(Base):
+    """A finished archive. Only complete ones have a row, and only files with a row can be seen."""
+
+    __tablename__ = "report_files"
+    __table_args__ = (
+        Index(None, "run_id", unique=True),
+        Index(None, "workspace_id", "stem", "file_date"),
+        Index(None, "link_digest", unique=True),
+        Index(None, "expires_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """Random; also the name of the object in the store."""
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("report_runs.id"))
+    stem: Mapped[str]
+    file_date: Mapped[date]
+    name: Mapped[str]
+    """What the file is called when it is downloaded."""
+    by_name: Mapped[bool]
+    """Whether it can be asked for by its name."""
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    link_digest: Mapped[bytes | None]
+    """SHA-256 of the secret in the link that e-mails carry."""
+    generated_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    forgotten_at: Mapped[datetime]
+    """From then on the name answers as if the file had never existed."""
+    purged_at: Mapped[datetime | None]
+    """When the bytes were deleted."""
+
+
+class ReportDeliveryRow(Base):
+    """One message about a run: to one address or one server."""
+
+    __tablename__ = "report_deliveries"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("report_runs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    type: Mapped[str]
+    target: Mapped[str]
+    event: Mapped[str]
+    """What it tells: state of the run that it reports."""
+    state: Mapped[str]
+    attempts: Mapped[int] = mapped_column(Integer)
+    at: Mapped[datetime]
+    """When the state was reached."""
+    note: Mapped[str]
+    """Why the last attempt failed."""
+
+
+class JobRow(Base):
+    """Work to be done once. Whoever works on it holds it for a while, under a number that grows with every holder."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "kind", "key", unique=True),
+        Index(None, "due_at"),
+        Index(None, "lane"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    key: Mapped[str]
+    """What the work is about; the same work is not queued twice."""
+    lane: Mapped[str | None]
+    """Jobs of one lane are done one after the other, oldest first."""
+    workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspaces.id"))
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(Integer)
+    """Times it was begun."""
+    fence: Mapped[int] = mapped_column(BigInteger)
+    held_by: Mapped[str | None]
+    held_until: Mapped[datetime | None]
