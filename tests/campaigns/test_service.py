@@ -298,6 +298,24 @@ def test_the_listing_is_by_age_without_archived_and_single_call_campaigns(shop: 
     assert ids(shop) == [NEWSLETTER, NODE, OTHER, SMS, RUN_1, RUN_2, SALE, PUSH]
 
 
+def test_everything_includes_what_the_listing_leaves_out(shop: CampaignService) -> None:
+    shop.put("W", NEW, simple(campaign_delivery_type="API_TRIGGERED"))
+    everything = [campaign.campaign_id for campaign in shop.everything("W")]
+    assert set(everything) > {NEW, *ids(shop)}
+    assert [name for name in everything if name in ids(shop)] == ids(shop)
+    assert shop.everything("elsewhere") == []
+
+
+def test_many_documents_are_those_of_single_reads(shop: CampaignService) -> None:
+    names = [campaign.campaign_id for campaign in shop.everything("W")]
+    found = shop.documents("W", [*names, NOBODY])
+    assert found.keys() == set(names)
+    for name in names:
+        single = {key: value for key, value in document(shop, name).items() if key != "total_child_campaigns"}
+        assert {key: value for key, value in found[name].items() if key != "total_child_campaigns"} == single
+    assert shop.documents("elsewhere", names) == {}
+
+
 def test_the_listing_follows_changes_of_other_processes(
     metadata: Metadata, clock: FixedClock, shop: CampaignService
 ) -> None:

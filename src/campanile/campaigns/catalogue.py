@@ -19,11 +19,12 @@ class _Workspace:
         self.version = 0
         self.counter: int | None = None
         self.campaigns: dict[str, Campaign] = {}
+        self.ordered: tuple[Campaign, ...] = ()
         self.listing: tuple[Campaign, ...] = ()
 
 
 class Catalogue:
-    """Answers `listing` with one small query when nothing changed, on SQLite with none."""
+    """Answers with one small query when nothing changed, on SQLite with none."""
 
     def __init__(self, metadata: Metadata) -> None:
         self._metadata = metadata
@@ -31,14 +32,22 @@ class Catalogue:
         self._lock = threading.Lock()
 
     def listing(self, workspace_id: str) -> tuple[Campaign, ...]:
+        """Campaigns with stats, archived ones left out."""
+        return self._current(workspace_id)[0]
+
+    def everything(self, workspace_id: str) -> tuple[Campaign, ...]:
+        """All campaigns."""
+        return self._current(workspace_id)[1]
+
+    def _current(self, workspace_id: str) -> tuple[tuple[Campaign, ...], tuple[Campaign, ...]]:
         with self._lock:
             workspace = self._workspaces.pop(workspace_id, None) or _Workspace()
             self._workspaces[workspace_id] = workspace  # now the one asked for most recently
         with workspace.lock:
             self._refresh(workspace_id, workspace)
-            listing = workspace.listing
+            current = workspace.listing, workspace.ordered
         self._shrink()
-        return listing
+        return current
 
     def _refresh(self, workspace_id: str, workspace: _Workspace) -> None:
         counter = self._metadata.change_counter()
@@ -50,8 +59,9 @@ class Catalogue:
                 changed = repository.changed_since(connection, workspace_id, workspace.version)
                 for campaign in resolve_all(connection, workspace_id, changed):
                     workspace.campaigns[campaign.campaign_id] = campaign
-                shown = (item for item in workspace.campaigns.values() if item.has_stats and not item.archived)
-                workspace.listing = tuple(sorted(shown, key=lambda item: (item.created_at, item.campaign_id)))
+                everything = workspace.campaigns.values()
+                workspace.ordered = tuple(sorted(everything, key=lambda item: (item.created_at, item.campaign_id)))
+                workspace.listing = tuple(item for item in workspace.ordered if item.has_stats and not item.archived)
         workspace.version = version
         workspace.counter = counter
 

@@ -72,6 +72,21 @@ class CampaignService:
         """Parents and children with stats, archived ones left out, by creation time, then id."""
         return list(self._catalogue.listing(workspace_id))
 
+    def everything(self, workspace_id: str) -> list[Campaign]:
+        """All campaigns, archived ones included, by creation time, then id."""
+        return list(self._catalogue.everything(workspace_id))
+
+    def documents(self, workspace_id: str, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """The canonical documents of those that exist, inherited members filled in, by id.
+
+        Documents may be large: ask for some hundred at a time. `total_child_campaigns` is not counted here.
+        """
+        with self._metadata.read() as connection:
+            own = repository.stored_campaigns(connection, workspace_id, ids)
+            parents = {item.record.parent_id for item in own.values() if item.record.parent_id is not None}
+            above = repository.stored_campaigns(connection, workspace_id, parents)
+        return {name: shown(item, above.get(item.record.parent_id or ""), 0) for name, item in own.items()}
+
     def document(self, workspace_id: str, campaign_id: str) -> CampaignDocument | None:
         """The complete canonical document, inherited members filled in."""
         name = vocabulary.campaign_id(campaign_id)
