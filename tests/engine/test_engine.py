@@ -67,6 +67,15 @@ def test_of_two_copies_the_first_accepted_stays(engine: Engine, asked: Any) -> N
     assert asked("-- keys: locale\nSELECT locale FROM {{events}}") == [("early",)]
 
 
+def test_as_of_a_sequence_the_store_is_what_it_was(engine: Engine, asked: Any) -> None:
+    engine.append("events", rows(10, sequence=5))
+    engine.append("events", rows(20, sequence=7))  # the first ten of them again
+    engine.append("events", rows(1, sequence=3))
+    for text in (COUNT, "-- sums: total\nSELECT uniqExact(event_key) AS total FROM {{raw_events}}"):
+        found = [(asked(text, as_of=sequence) or [(0,)])[0][0] for sequence in (2, 3, 4, 5, 6, 7, 8)]
+        assert found == [0, 1, 1, 10, 10, 20, 20]
+
+
 def test_workspaces_do_not_see_each_other(engine: Engine, asked: Any) -> None:
     engine.append("events", rows(10, workspace="a"))
     engine.append("events", rows(20, workspace="b"))

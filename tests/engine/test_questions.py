@@ -21,6 +21,12 @@ def test_a_source_becomes_a_sub_select_with_the_workspace_predicate() -> None:
     assert "FROM (SELECT * FROM db.events FINAL WHERE workspace_id = {workspace:String})" in sql
 
 
+def test_as_of_every_source_leaves_out_what_came_later() -> None:
+    question = parse_question("q", "SELECT 1 FROM {{events}}, {{raw_events}}, {{snapshots}}").as_of()
+    for sql in (question.sql("db"), question.cluster_sql("db", "main")):
+        assert sql.count("workspace_id = {workspace:String} AND sequence <= {as_of:UInt64})") == 3
+
+
 def test_on_a_cluster_shards_answer_over_local_rows_and_integers_are_added() -> None:
     sql = parse_question("q", GOOD).cluster_sql("db", "main")
     assert sql.startswith("SELECT `type`, sum(`total`) AS `total` FROM cluster('main', view(SELECT type,")

@@ -52,8 +52,13 @@ class Engine(ABC):
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="engine")
         self._query_timeout = query_timeout
 
-    def ask(self, question: str, workspace: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    def ask(
+        self, question: str, workspace: str, *, as_of: int | None = None, **parameters: Any
+    ) -> list[tuple[Any, ...]]:
         """Answer `questions/<question>.sql` for one workspace.
+
+        Args:
+            as_of: leave out everything that was stored with a later sequence.
 
         Raises:
             ValueError: no workspace given.
@@ -61,7 +66,11 @@ class Engine(ABC):
         """
         if not workspace:
             raise ValueError(f"the question {question} needs a workspace")
-        return self._run(load_question(question), {**parameters, "workspace": workspace})
+        loaded = load_question(question)
+        parameters["workspace"] = workspace
+        if as_of is not None:
+            loaded, parameters["as_of"] = loaded.as_of(), as_of
+        return self._run(loaded, parameters)
 
     async def answer(self, question: str, workspace: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """`ask` in the engine's own threads."""

@@ -19,10 +19,12 @@ import msgspec
 
 WORKSPACE_PARAMETER = "{workspace:String}"
 
+_TENANT = f"workspace_id = {WORKSPACE_PARAMETER}"
+_BOUND = "sequence <= {as_of:UInt64}"
 _SOURCES = {
-    "events": "(SELECT * FROM {table} FINAL WHERE workspace_id = {workspace:String})",
-    "raw_events": "(SELECT * FROM {table} WHERE workspace_id = {workspace:String})",
-    "snapshots": "(SELECT * FROM {table} FINAL WHERE workspace_id = {workspace:String})",
+    "events": f"(SELECT * FROM {{table}} FINAL WHERE {_TENANT})",
+    "raw_events": f"(SELECT * FROM {{table}} WHERE {_TENANT})",
+    "snapshots": f"(SELECT * FROM {{table}} FINAL WHERE {_TENANT})",
 }
 _TABLES = {"events": "events", "raw_events": "events", "snapshots": "snapshots"}
 _MACRO = re.compile(r"\{\{(\w+)\}\}")
@@ -43,13 +45,23 @@ class Question(msgspec.Struct, frozen=True):
     body: str
     keys: tuple[str, ...]
     sums: tuple[str, ...]
+    bounded: bool = False
+    """Whether it sees the store as of `{as_of:UInt64}`: rows with a later sequence are not there."""
+
+    def as_of(self) -> Question:
+        """The same question to the store as it was at a sequence.
+
+        Of two copies of an event the one with the lower sequence counts, so what is left is what counted then.
+        """
+        return msgspec.structs.replace(self, bounded=True)
 
     def sql(self, database: str, suffix: str = "") -> str:
         """The statement over the tables of `database`; `suffix` marks a shard's own tables."""
 
         def source(match: re.Match[str]) -> str:
             name = match.group(1)
-            return _SOURCES[name].replace("{table}", f"{database}.{_TABLES[name]}{suffix}")
+            source = _SOURCES[name].replace("{table}", f"{database}.{_TABLES[name]}{suffix}")
+            return source.replace(_TENANT, f"{_TENANT} AND {_BOUND}") if self.bounded else source
 
         return _MACRO.sub(source, self.body)
 
