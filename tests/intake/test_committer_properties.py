@@ -69,9 +69,7 @@ def test_every_fact_that_was_written_is_stored_once(house: House, steps: list[tu
             outcomes = house.committer.write(prepared)
             for batch, outcome in zip(prepared, outcomes, strict=True):
                 assert outcome.accepted + len(outcome.duplicates) == len(batch)
-                accepted += [
-                    item.event_id for place, item in enumerate(batch.events) if place not in outcome.duplicates
-                ]
+                accepted += [batch.event_id(place) for place in range(len(batch)) if place not in outcome.duplicates]
             written |= ids
         else:
             with broken(house, stores=action == "lose the answer"):

@@ -1,17 +1,18 @@
 """The events of one request, prepared for the store: keys and columns.
 
-Preparing is the larger part of the work per event. It happens in the request's own thread, so that it overlaps with
-the write of the group before, and an event that cannot be written fails its own request only.
+Preparing is a large part of the work per event. It happens where the request is read, at the same time as groups are
+written, and an event that cannot be written fails its own request only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from campanile.engine.tables import arrow_table
@@ -20,6 +21,7 @@ from campanile.intake.keys import Keys, event_keys, message_keys, pack
 from campanile.intake.known_ids import Flags, message_salt, salted, workspace_salt
 from campanile.workspaces.schemas import Workspace
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GETTERS = {name: attrgetter(name) for name in EVENT_COLUMNS if name != "ts"}
 
 
@@ -37,6 +39,15 @@ class Mention(NamedTuple):
     flow_id: str
     flow_name: str
 
+    def hints(self) -> dict[str, str]:
+        """The members that are not stored with an event, by their names there."""
+        return {
+            "parent_campaign_id": self.parent_id,
+            "campaign_name": self.name,
+            "delivery_type": self.delivery_type,
+            "flow_name": self.flow_name,
+        }
+
 
 _said = attrgetter(
     "campaign_id", "channel", "parent_campaign_id", "platform", "locale", "variation", "campaign_name",
@@ -50,48 +61,63 @@ def mention_of(event: Event) -> Mention:
 
 
 class Batch:
-    """Validated events of one request, at least one."""
+    """Validated events of one request, at least one. Can be sent from one process to another."""
 
     def __init__(
         self, workspace: Workspace, events: Sequence[Event], received_at: datetime, *, atomic: bool = False
     ) -> None:
         self.workspace = workspace
-        self.events: list[Event] = list(events)
         self.received_at = received_at
         self.atomic = atomic
         """Whether one refused event refuses all of them."""
-        self.event_keys: Keys = pack(event_keys(self.events))
-        self.message_keys: Keys = pack(message_keys(self.events))
+        self.event_keys: Keys = pack(event_keys(events))
+        self.message_keys: Keys = pack(message_keys(events))
         self.has_message: Flags = np.any(self.message_keys, axis=1)
         self.known_as: Keys = salted(self.event_keys, workspace_salt(workspace.id))
         """Event keys as they are known in this process, over all workspaces."""
         self.messages_known_as: Keys = salted(self.message_keys, message_salt(workspace.id))
-        # Arrow takes ten times longer for datetime objects than for the milliseconds they stand for.
-        self.times = np.array([round(event.ts.timestamp() * 1000) for event in self.events], dtype=np.int64)
+        self.times = _milliseconds(events)
         """When each event happened, UTC epoch milliseconds."""
-        self.sends: Flags = np.fromiter((event.type == "sent" for event in self.events), np.bool_, len(self.events))
-        self.mentions = _mentions(self.events)
+        self.sends: Flags = np.fromiter((event.type == "sent" for event in events), np.bool_, len(events))
+        self.mentions = _mentions(events)
         """What is said about campaigns → positions of the events that say it."""
-        self.columns: pa.Table = self._table()
+        self.columns: pa.Table = self._table(events, self.event_keys, self.message_keys)
 
     def __len__(self) -> int:
-        return len(self.events)
+        return len(self.times)
+
+    def event(self, position: int, mention: Mention | None = None) -> Event:
+        """The event as it is stored; with `mention`, also what it says about its campaign beyond that."""
+        fields: dict[str, Any] = {name: self.columns[name][position].as_py() for name in _GETTERS}
+        if mention is not None:
+            fields |= mention.hints()
+        return Event(ts=_EPOCH + timedelta(milliseconds=int(self.times[position])), **fields)
+
+    def event_id(self, position: int) -> str:
+        name: str = self.columns["event_id"][position].as_py()
+        return name
 
     def replace(self, events: Mapping[int, Event]) -> None:
-        """Exchange events for completed versions of themselves; identities stay."""
-        for index, event in events.items():
-            self.events[index] = event
-        self.columns = self._table()
+        """Exchange events for completed versions of themselves: identity and time stay."""
+        positions = np.fromiter(events, np.int64, len(events))
+        changed = self._table(list(events.values()), self.event_keys[positions], self.message_keys[positions])
+        rows = np.arange(len(self))
+        rows[positions] = np.arange(len(self), len(self) + len(events))
+        self.columns = pa.concat_tables([self.columns, changed]).take(pa.array(rows))
 
-    def _table(self) -> pa.Table:
-        size = len(self.events)
-        columns: dict[str, Sequence[Any]] = {name: list(map(get, self.events)) for name, get in _GETTERS.items()}
-        columns["ts"] = pa.chunked_array([pa.array(self.times, pa.timestamp("ms", "UTC"))])
-        columns["event_key"] = _key_column(self.event_keys)
-        columns["message_key"] = _key_column(self.message_keys)
-        columns["workspace_id"] = [self.workspace.id] * size
-        columns["received_at"] = [round(self.received_at.timestamp() * 1000)] * size
+    def _table(self, events: Sequence[Event], event_keys: Keys, message_keys: Keys) -> pa.Table:
+        columns: dict[str, Sequence[Any]] = {name: list(map(get, events)) for name, get in _GETTERS.items()}
+        columns["ts"] = pa.chunked_array([pa.array(_milliseconds(events), pa.timestamp("ms", "UTC"))])
+        columns["event_key"] = _key_column(event_keys)
+        columns["message_key"] = _key_column(message_keys)
+        columns["workspace_id"] = [self.workspace.id] * len(events)
+        columns["received_at"] = [round(self.received_at.timestamp() * 1000)] * len(events)
         return arrow_table("events", columns)
+
+
+def _milliseconds(events: Sequence[Event]) -> npt.NDArray[np.int64]:
+    """Times of the events. Arrow takes ten times longer for datetime objects than for these."""
+    return np.array([round(event.ts.timestamp() * 1000) for event in events], dtype=np.int64)
 
 
 def _mentions(events: Sequence[Event]) -> dict[Mention, list[int]]:

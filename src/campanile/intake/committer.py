@@ -247,7 +247,7 @@ def _copies(group: Sequence[Batch], open_: Flags) -> _Copies:
     if not repeated.any():
         return _Copies(lost, differing)
     candidates = [
-        (batch.received_at, content(batch.events[position]), rows.start + position)
+        (batch.received_at, content(batch.event(position)), rows.start + position)
         for batch, rows in offsets(group)
         for position in np.flatnonzero(repeated[rows]).tolist()
     ]

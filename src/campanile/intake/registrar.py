@@ -181,7 +181,7 @@ class _Work:
         ]
 
     def _event(self, item: _Seen, position: int) -> Event:
-        return self.changes.get(item.first_row, {}).get(position) or item.batch.events[position]
+        return self.changes.get(item.first_row, {}).get(position) or item.batch.event(position, item.mention)
 
     def _change(self, item: _Seen, position: int, event: Event) -> None:
         self.changes.setdefault(item.first_row, {})[position] = event

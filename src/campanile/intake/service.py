@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import anyio
 import msgspec
@@ -21,15 +21,16 @@ from campanile.clock import Clock
 from campanile.engine import Engine
 from campanile.errors import Unavailable
 from campanile.intake import telemetry
-from campanile.intake.batch import Batch, load_libraries
+from campanile.intake.batch import load_libraries
 from campanile.intake.committer import Committer, Outcome
 from campanile.intake.decode import BodyDecoder, Coding, Format
 from campanile.intake.idempotency import Answer, IdempotencyKeys, request_digest
 from campanile.intake.ledger import Ledger
 from campanile.intake.limits import DEFAULT_ERRORS, IMPORT_LIMITS, Limits
-from campanile.intake.parse import parse_events
 from campanile.intake.policy import Policy
 from campanile.intake.pressure import Pressure, Ticket
+from campanile.intake.readers import ReaderPool
+from campanile.intake.reading import ReadingOrder
 from campanile.intake.registrar import Registrar
 from campanile.intake.rejects import RejectedRecord, Rejects
 from campanile.intake.repository import LogRepository
@@ -49,7 +50,7 @@ NOTHING = Outcome(0, frozenset(), {}, 0, ())
 _log = structlog.get_logger("campanile.intake")
 
 PARSING_THREADS = 2
-"""Requests that are read at the same time. Reading is work for the processor: more threads only slow each other."""
+"""Requests that are read at the same time in this process. More threads would only slow each other."""
 
 
 class IntakeRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +116,9 @@ class IntakeService:
         monotonic: Callable[[], float],
         jitter: Callable[[], float] = random.random,
         limits: Limits | None = None,
+        readers: int | None = None,
     ) -> None:
+        """`readers` are processes that read large bodies; default: by the number of processors."""
         self._workspaces = workspaces
         self._campaigns = campaigns
         self._clock = clock
@@ -129,7 +132,8 @@ class IntakeService:
         self._results: dict[str, Counter[str]] = {}
         disk = None if log.shared else settings.data_path
         self._pressure = Pressure(settings, monotonic=monotonic, jitter=jitter, disk=disk)
-        self._parsing = anyio.CapacityLimiter(PARSING_THREADS)
+        self._readers = ReaderPool(readers)
+        self._parsing = anyio.CapacityLimiter(self._readers.size + PARSING_THREADS)
         self._preparing: asyncio.Task[None] | None = None
 
     # --- life
@@ -146,6 +150,7 @@ class IntakeService:
             await asyncio.wait([self._preparing])
         await self._committer.close()
         self._ledger.close()
+        self._readers.close()
         with contextlib.suppress(Unavailable):  # labels of campaigns; their events are stored
             await anyio.to_thread.run_sync(self._campaigns.flush)
 
@@ -192,8 +197,18 @@ class IntakeService:
             Unavailable: nothing is acknowledged; the same request may be sent again.
         """
         received_at = self._clock.now()
-        plain = await self._read(body, ticket)
-        parsed, batch = await self._in_thread(partial(_prepared, request, plain, self._policy(request), received_at))
+        plain = await self._plain(body, ticket)
+        order = ReadingOrder(
+            body=plain,
+            format=request.format,
+            workspace=request.workspace,
+            policy=self._policy(request),
+            received_at=received_at,
+            idempotency_key=request.idempotency_key,
+            atomic=request.atomic,
+        )
+        reading = await self._in_thread(partial(self._readers.read, order))
+        batch = reading.batch
 
         async def store() -> Outcome:
             if batch is None:
@@ -202,69 +217,58 @@ class IntakeService:
                 return (await self._committer.alone(partial(self._committer.write, [batch], rehearsal=True)))[0]
             return await self._committer.submit(batch)
 
-        return await self._reply(request, "events", plain, parsed, store, ticket, received_at)
+        def record_id(position: int) -> str:
+            return "" if batch is None else batch.event_id(position)
+
+        return await self._reply(_Job(request, "events", plain, received_at, reading.parsed, store, record_id), ticket)
 
     async def take_snapshots(self, request: IntakeRequest, body: BodyDecoder, ticket: Ticket) -> Reply:
         """The same for reported counts."""
         received_at = self._clock.now()
-        plain = await self._read(body, ticket)
-        parsed = await self._in_thread(
-            partial(parse_snapshots, plain, request.format, self._policy(request), received_at)
-        )
+        plain = await self._plain(body, ticket)
+        policy = self._policy(request)
+        parsed = await self._in_thread(partial(parse_snapshots, plain, request.format, policy, received_at))
+        snapshots = parsed.snapshots
 
         async def store() -> Outcome:
-            if not parsed.snapshots:
+            if not snapshots:
                 return NOTHING
-            write = partial(self._snapshots.write, request.workspace, parsed.snapshots, received_at)
+            write = partial(self._snapshots.write, request.workspace, snapshots, received_at)
             return await self._committer.alone(partial(write, atomic=request.atomic, rehearsal=request.dry_run))
 
-        return await self._reply(request, "funnel", plain, parsed, store, ticket, received_at)
+        def record_id(position: int) -> str:
+            return snapshots[position].snapshot_id
 
-    async def _read(self, body: BodyDecoder, ticket: Ticket) -> bytes:
+        return await self._reply(_Job(request, "funnel", plain, received_at, parsed, store, record_id), ticket)
+
+    async def _plain(self, body: BodyDecoder, ticket: Ticket) -> bytes:
         plain = await self._in_thread(body.finish)
         ticket.resize(len(plain))
         telemetry.QUEUE_BYTES.set(self._pressure.pending_bytes)
         return plain
 
-    async def _reply(
-        self,
-        request: IntakeRequest,
-        endpoint: str,
-        plain: bytes,
-        parsed: ParsedBatch | ParsedSnapshots,
-        store: Callable[[], Awaitable[Outcome]],
-        ticket: Ticket,
-        received_at: datetime,
-    ) -> Reply:
+    async def _reply(self, job: _Job, ticket: Ticket) -> Reply:
+        request = job.request
         if request.dry_run:
-            return await self._judge(request, parsed, store, received_at)
-        ticket.spend(parsed.received)
+            return await self._judge(job)
+        ticket.spend(job.parsed.received)
         key = request.idempotency_key
         if key is None:
-            return await self._judge(request, parsed, store, received_at)
+            return await self._judge(job)
         workspace = request.workspace.id
-        circumstances = (endpoint, request.format, repr((request.atomic, request.strict, request.imported)))
-        digest = await self._in_thread(partial(request_digest, plain, *circumstances))
+        digest = await self._in_thread(partial(request_digest, job.body, *job.circumstances()))
         async with self._keys.alone(workspace, key):
             earlier = await anyio.to_thread.run_sync(self._keys.claim, workspace, key, digest)
             if earlier is not None:
                 return Reply(earlier.status, earlier.body, replayed=True)
-            reply = await self._judge(request, parsed, store, received_at)
+            reply = await self._judge(job)
             await anyio.to_thread.run_sync(self._keys.keep, workspace, key, Answer(reply.status, reply.body))
             return reply
 
-    async def _judge(
-        self,
-        request: IntakeRequest,
-        parsed: ParsedBatch | ParsedSnapshots,
-        store: Callable[[], Awaitable[Outcome]],
-        received_at: datetime,
-    ) -> Reply:
-        outcome = NOTHING if request.atomic and parsed.rejections else await store()
-        rejections = [
-            *parsed.rejections,
-            *(parsed.reject(position, problem) for position, problem in outcome.rejected.items()),
-        ]
+    async def _judge(self, job: _Job) -> Reply:
+        request, parsed = job.request, job.parsed
+        outcome = NOTHING if request.atomic and parsed.rejections else await job.store()
+        rejections = [*parsed.rejections, *job.rejections(outcome)]
         withdrawn = request.atomic and bool(rejections)
         result = answer(
             request_id=request.request_id,
@@ -276,7 +280,7 @@ class IntakeService:
             max_errors=request.max_errors,
         )
         if not request.dry_run:
-            self._record(request, result, rejections, outcome, received_at)
+            self._record(request, result, rejections, outcome, job.received_at)
         return Reply(result.http_status, msgspec.json.encode(result), result.rejected)
 
     def _record(
@@ -343,10 +347,27 @@ class IntakeService:
         return self._rejects.newest(workspace.id, since)
 
 
-def _prepared(
-    request: IntakeRequest, plain: bytes, policy: Policy, received_at: datetime
-) -> tuple[ParsedBatch, Batch | None]:
-    parsed = parse_events(plain, request.format, policy, received_at, idempotency_key=request.idempotency_key)
-    if not parsed.events or (request.atomic and parsed.rejections):
-        return parsed, None
-    return parsed, Batch(request.workspace, parsed.events, received_at, atomic=request.atomic)
+class _Job(NamedTuple):
+    """A request that has been read."""
+
+    request: IntakeRequest
+    endpoint: str
+    body: bytes
+    received_at: datetime
+    parsed: ParsedBatch | ParsedSnapshots
+    store: Callable[[], Awaitable[Outcome]]
+    record_id: Callable[[int], str]
+    """Id of the record at a position among those that were to be stored."""
+
+    def circumstances(self) -> tuple[str, ...]:
+        """What, besides its body, decides what the request does."""
+        request = self.request
+        return self.endpoint, request.format, repr((request.atomic, request.strict, request.imported))
+
+    def rejections(self, outcome: Outcome) -> Iterator[Rejection]:
+        """What was refused when it was to be stored."""
+        parsed = self.parsed
+        for position, problem in sorted(outcome.rejected.items()):
+            index = parsed.indexes[position]
+            line = None if parsed.lines is None else parsed.lines[index]
+            yield Rejection(index, line, self.record_id(position), problem.type, problem.attribute, problem.message)
