@@ -28,8 +28,8 @@ from campanile.metrics.channels import (
 from campanile.metrics.funnel import control_funnel, funnel, user_steps
 from campanile.metrics.pairs import ZERO, Pair
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
+from campanile.metrics.snapshots import Cells, Sums
 from campanile.stats.repository import Dimension, Level, Scope, StatsRepository
-from campanile.stats.snapshots import Cells, Sums
 from campanile.workspaces.schemas import Workspace
 
 CONTROL_REASONS = {CAMPAIGN_CONTROL_GROUP: CAMPAIGN_CONTROL, GLOBAL_CONTROL_GROUP: GLOBAL_CONTROL}

@@ -17,7 +17,7 @@ from campanile.kit.times import Window, epoch_milliseconds
 from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, reason_stages
 from campanile.metrics.pairs import Pair
 from campanile.metrics.rows import METRIC_KEYS, BotMode, UnsubscribeBot, class_metrics
-from campanile.stats.snapshots import Cells
+from campanile.metrics.snapshots import Cells
 from campanile.workspaces.schemas import WorkspaceSettings
 
 DEVICE_STEPS = sorted(step for step in REPORTABLE_STEPS if STEPS[step].count)

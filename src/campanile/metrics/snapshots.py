@@ -7,7 +7,7 @@ and cells are added: nothing else can be said about numbers without users.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -44,6 +44,24 @@ class Sums(NamedTuple):
     steps: dict[str, Pair]
     """User-level funnel steps."""
     goals: dict[str, tuple[int, int, Decimal]]
+
+
+class CellValues(NamedTuple):
+    """What was reported for one cell and day."""
+
+    campaign_id: str
+    day: str
+    """ISO date in the zone of the workspace."""
+    platform: str
+    locale: str
+    """'' for all together, as for the variation."""
+    variation: str
+    counts: dict[str, Pair]
+    failures: dict[str, Pair]
+    steps: dict[str, Pair]
+    """User-level funnel steps."""
+    goals: dict[tuple[str, str], tuple[int, int, Decimal]]
+    """(goal, attribution) → events, pairs, revenue."""
 
 
 class Cells:
@@ -102,6 +120,18 @@ class Cells:
             covered = tuple(sorted(cell.text() for cell, values in self._steps.items() if step in values))
             groups[covered].append(step)
         return {covered: tuple(names) for covered, names in groups.items()}
+
+    def each(self) -> Iterator[CellValues]:
+        """Every cell and day with everything that was reported for it."""
+        kinds = (self._counts, self._failures, self._steps, self._goals)
+        for cell in dict.fromkeys(cell for kind in kinds for cell in kind):
+            yield CellValues(
+                *cell,
+                self._counts.get(cell, {}),
+                self._failures.get(cell, {}),
+                self._steps.get(cell, {}),
+                self._goals.get(cell, {}),
+            )
 
     def places(self, members: frozenset[str]) -> set[tuple[str, str, str]]:
         """(platform, locale, variation) of all cells of the members; '' for aggregates."""
