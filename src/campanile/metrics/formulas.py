@@ -63,11 +63,18 @@ def channel_rate(
     metric: Rate, channel: str, counts: Mapping[str, Pair], metric_type: MetricType, delivery_tracking: bool
 ) -> int | float:
     """The rate of a node, by the channel's fraction; 0 for a channel that has none."""
+    return rate(*channel_fraction(metric, channel, counts, metric_type, delivery_tracking))
+
+
+def channel_fraction(
+    metric: Rate, channel: str, counts: Mapping[str, Pair], metric_type: MetricType, delivery_tracking: bool
+) -> tuple[int, int]:
+    """Numerator and denominator of a rate; (0, 0) for a channel that has none."""
     ratio = metric.ratio(channel)
     if ratio is None:
-        return 0
+        return 0, 0
     denominator = ratio.denominator if delivery_tracking else ratio.untracked or ratio.denominator
-    return rate(_value(ratio.numerator, counts, metric_type), _value(denominator, counts, metric_type))
+    return _value(ratio.numerator, counts, metric_type), _value(denominator, counts, metric_type)
 
 
 def conversion_base(channel: str, attribution: str, counts: Mapping[str, Pair], delivery_tracking: bool) -> int:
