@@ -105,8 +105,12 @@ class Worker:
                 await self._wake.wait()
 
     async def _claim(self) -> Job | None:
+        job: Job | None = None
         with anyio.CancelScope(shield=True):  # a job that was claimed must not be forgotten
-            return await anyio.to_thread.run_sync(self._queue.claim, list(self._handlers))
+            job = await anyio.to_thread.run_sync(self._queue.claim, list(self._handlers))
+        if job is not None:
+            _log.debug("job_begun", kind=job.kind, key=job.key, attempt=job.attempts)
+        return job
 
     async def _do(self, job: Job) -> None:
         """Run the handler, with signs of life beside it. What it raises ends here: the job comes up again."""
