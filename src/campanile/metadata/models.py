@@ -200,8 +200,6 @@ class ReportVersionRow(Base):
     definition_id: Mapped[str] = mapped_column(ForeignKey("report_definitions.id"), primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     spec: Mapped[str] = mapped_column(Text)
-    changes: Mapped[str] = mapped_column(Text)
-    """JSON array: paths of the members that differ from the version before."""
     saved_by: Mapped[str]
     saved_at: Mapped[datetime]
 

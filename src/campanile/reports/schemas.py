@@ -172,16 +172,23 @@ class ReportDefinition(msgspec.Struct, frozen=True, kw_only=True):
         return stem(self.spec.name)
 
 
+class Change(msgspec.Struct, frozen=True):
+    """A member of a definition that differs from the version before; null where it was or is absent."""
+
+    attribute: str
+    """Dotted path."""
+    before: Any
+    after: Any
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """One save in the history of a definition."""
 
     version: int
     saved_at: datetime
     saved_by: str
-    changes: tuple[str, ...]
-    """Dotted paths of the members that differ from the version before; empty for the first one."""
-    document: dict[str, Any]
-    """The definition as it was saved."""
+    changes: tuple[Change, ...]
+    """None for the first version."""
 
 
 class ReportWarning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -44,7 +44,6 @@ def upgrade() -> None:
         sa.Column("definition_id", sa.String, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("spec", sa.Text, nullable=False),
-        sa.Column("changes", sa.Text, nullable=False),
         sa.Column("saved_by", sa.String, nullable=False),
         sa.Column("saved_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("definition_id", "version", name="pk_report_versions"),

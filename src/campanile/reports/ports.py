@@ -1,0 +1,65 @@
+"""What definitions need of the other parts of reports: the columns there are, and the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
+from typing import Any, Literal, Protocol
+
+from campanile.jobs.schedule import Slot
+from campanile.reports.schemas import ReportDefinition
+
+
+class ColumnDef(Protocol):
+    """A column of the catalogue."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def header(self) -> str: ...
+    @property
+    def numeric(self) -> bool: ...
+    @property
+    def splits(self) -> Sequence[str]: ...
+    @property
+    def attribution_dependent(self) -> str: ...
+    @property
+    def default_selected(self) -> Literal["yes", "no", "auto"]: ...
+
+
+Columns = Callable[[str], Sequence[ColumnDef]]
+"""Channel token → its columns in the order of the catalogue."""
+
+Run = Any
+"""A run as its service answers it; `msgspec` can encode it."""
+
+
+class Runs(Protocol):
+    """The life of runs, as far as definitions are concerned. Thread-safe."""
+
+    def start(
+        self,
+        definition: ReportDefinition,
+        *,
+        file_date: date,
+        window: tuple[date, date] | None,
+        trigger: Literal["manual", "api"],
+    ) -> Run:
+        """A new run of the present version, without a slot; `window` replaces the days of the specification."""
+        ...
+
+    def backfill(self, definition: ReportDefinition, slots: Sequence[Slot], *, overwrite: bool) -> Sequence[Run]:
+        """Runs for past slots; those whose file is there and not expired are left out unless `overwrite`."""
+        ...
+
+    def latest(self, workspace_id: str, definition_ids: Collection[str]) -> Mapping[str, Run]:
+        """The newest run of each definition that has one."""
+        ...
+
+    def retire(self, workspace_id: str, definition_id: str) -> None:
+        """Cancel what is not finished and purge all files of a deleted definition."""
+        ...
+
+    def carries(self, workspace_id: str, stem_key: str, *, other_than: str) -> bool:
+        """Whether an unexpired file of another definition than this one has a name with this stem, in lower case."""
+        ...

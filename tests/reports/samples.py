@@ -1,0 +1,170 @@
+"""A small catalogue, a definition as a caller would write it, and short ways to change it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+from campanile.reports.offer import Offer
+from campanile.reports.schemas import CHANNELS, ReportSpec
+from campanile.reports.spec import Circumstances, read
+
+NOW = datetime(2025, 3, 5, 12, 0, tzinfo=UTC)
+"""A Wednesday, half past five in the afternoon in Kolkata."""
+KOLKATA = "Asia/Kolkata"
+CAMPAIGN = "64a1b2c3d4e5f6a7b8c9d0e1"
+LOCALE_CHANNELS = ("PUSH", "EMAIL", "SMS", "RCS", "IN_APP")
+
+
+class Column(NamedTuple):
+    """A column of the small catalogue."""
+
+    key: str
+    header: str
+    numeric: bool = False
+    default_selected: Literal["yes", "no", "auto"] = "no"
+    splits: tuple[str, ...] = ()
+    attribution_dependent: str = "no"
+
+
+def columns(channel: str) -> Sequence[Column]:
+    goals = [
+        Column(f"campaign-stats.goal_1.{attribution}.{metric}", f"Goal 1 {attribution} {metric}", True,
+               attribution_dependent=attribution)
+        for attribution in ("view_through", "total_conversions")
+        for metric in ("converted_users", "conversion_events", "total_revenue")
+    ]  # fmt: skip
+    mail = [
+        Column("campaign-stats.opens", "Total Open", True),
+        Column("campaign-stats.sent", "Total Sent", True, "yes"),
+    ]
+    push = [
+        Column("campaign-stats.impressions", "All Platform Impressions", True, "yes"),
+        Column("campaign-stats.android.clicks", "Android Clicks", True),
+        Column("campaign-stats.sent", "All Platform Sent", True, "yes"),
+    ]
+    others = {"PUSH": push, "EMAIL": mail}.get(channel, [Column("campaign-stats.sent", "Sent", True, "yes")])
+    return [
+        Column("split.date", "Date", default_selected="auto"),
+        Column("campaign.id", "Campaign ID", default_selected="yes"),
+        Column("campaign.name", "Campaign Name", default_selected="yes"),
+        Column("split.locale", "Locale", default_selected="auto", splits=("locale",) * (channel in LOCALE_CHANNELS)),
+        Column("campaign-stats.clicks", "Clicks", True, "yes"),
+        *others,
+        *goals,
+    ]
+
+
+OFFER = Offer(columns)
+
+DEFINITION: dict[str, Any] = {
+    "name": "Daily campaigns T-1",
+    "team_ids": [],
+    "selection": {
+        "source": "campaigns",
+        "scopes": [{"channel": "PUSH", "delivery_types": ["ONE_TIME", "PERIODIC"]}, {"channel": "EMAIL"}],
+        "date_range": {"type": "rolling", "preset": "yesterday"},
+        "rule": "active_or_counted",
+        "campaigns": {"mode": "all"},
+        "filters": {
+            "tags": {"match": "any", "values": ["sale"]},
+            "created_by": [],
+            "approved_by": [],
+            "statuses": [],
+            "include_archived": False,
+        },
+    },
+    "content": {
+        "performance_window": "in_range",
+        "split": {"date": False, "child": True, "variation": False, "locale": False},
+        "parent_totals": False,
+        "skip_zero_days": False,
+        "tag_categories": "all",
+        "columns": {
+            "PUSH": ["campaign.id", "campaign.name", "campaign-stats.sent", "custom.android_share"],
+            "EMAIL": "default",
+        },
+        "custom_attributes": [
+            {
+                "key": "custom.android_share",
+                "header": "Android click share",
+                "channels": ["PUSH"],
+                "expression": "100 * @{campaign-stats.android.clicks} / @{campaign-stats.clicks}",
+                "type": "percent",
+                "decimals": 2,
+                "on_zero_division": "blank",
+            }
+        ],
+    },
+    "format": {
+        "type": "csv",
+        "delimiter": ",",
+        "bom": False,
+        "newline": "lf",
+        "formula_guard": True,
+        "lists": "literal",
+        "compression": "zip",
+        "include_manifest": False,
+    },
+    "schedule": {
+        "type": "daily",
+        "time": "06:00",
+        "time_zone": KOLKATA,
+        "start_date": "2025-03-01",
+        "end": {"type": "never"},
+    },
+    "delivery": {
+        "rest_api": True,
+        "email": {"recipients": ["ops@example.com"], "require_login": False},
+        "webhook": None,
+    },
+    "on_empty": "no_file",
+    "state": "ACTIVE",
+}
+"""Every member of a definition."""
+
+SMALL: dict[str, Any] = {
+    "name": "Small",
+    "selection": {"scopes": [{"channel": "EMAIL"}], "date_range": {"type": "rolling", "preset": "yesterday"}},
+    "schedule": {"type": "daily", "time": "06:00"},
+    "delivery": {"rest_api": True},
+}
+"""The fewest members."""
+
+GONE = object()
+"""Value of a member that is to be taken out."""
+
+
+def changed(base: dict[str, Any], **members: Any) -> dict[str, Any]:
+    """A copy with other members; `__` in a name leads into an object: `selection__scopes`."""
+    found = copy.deepcopy(base)
+    for path, value in members.items():
+        *parents, name = path.split("__")
+        place = found
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if value is GONE:
+            place.pop(name, None)
+        else:
+            place[name] = value
+    return found
+
+
+def circumstances(**members: Any) -> Circumstances:
+    usual: dict[str, Any] = {
+        "now": NOW,
+        "timezone": KOLKATA,
+        "attribution_model": "all_interactions",
+        "offer": OFFER,
+        "recipient_allowed": lambda _: True,
+    }
+    return Circumstances(**{**usual, **members})
+
+
+def spec(base: dict[str, Any] = SMALL, given: Circumstances | None = None, **members: Any) -> ReportSpec:
+    return read(changed(base, **members), given or circumstances()).spec
+
+
+assert set(CHANNELS) > set(LOCALE_CHANNELS)
