@@ -19,7 +19,7 @@ from campanile.intake.committer import Committer
 from campanile.intake.event import Event
 from campanile.intake.ledger import Ledger
 from campanile.intake.registrar import Registrar
-from campanile.intake.repository import LogRepository
+from campanile.intake.repository import LogRepository, WorkspaceLocks
 from campanile.settings import Settings
 from campanile.workspaces.schemas import Workspace, WorkspaceSettings
 
@@ -106,10 +106,27 @@ def campaign(campaign_id: str, channel: str = "EMAIL", *, parent_id: str | None 
     )  # fmt: skip
 
 
+class NoLocks(WorkspaceLocks):
+    """One process only."""
+
+    effective = False
+
+    def __init__(self) -> None:
+        pass
+
+
 class House:
     """A committer over an engine; `reopen` forgets everything that is only in memory."""
 
-    def __init__(self, engine: Engine, clock: FixedClock, campaigns: Campaigns | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        clock: FixedClock,
+        campaigns: Campaigns | None = None,
+        locks: WorkspaceLocks | None = None,
+        **settings: Any,
+    ) -> None:
+        self.locks = locks or NoLocks()
         self.engine = engine
         self.clock = clock
         self.campaigns = campaigns or Campaigns()
@@ -119,10 +136,10 @@ class House:
 
     def open(self) -> None:
         self.log = LogRepository(self.engine)
-        self.ledger = Ledger(self.log, self.clock, recent_keys=self.recent_keys)
+        self.ledger = Ledger(self.log, self.clock, locked=self.locks.effective, recent_keys=self.recent_keys)
         self.registrar = Registrar(self.campaigns)  # type: ignore[arg-type]  # the part of it that is used here
         self.committer = Committer(
-            self.ledger, self.log, self.registrar, self.settings, self.clock, monotonic=lambda: 0.0
+            self.ledger, self.log, self.registrar, self.locks, self.settings, self.clock, monotonic=lambda: 0.0
         )
 
     def reopen(self) -> None:

@@ -24,7 +24,7 @@ from campanile.intake.content import content
 from campanile.intake.known_ids import Flags, Words
 from campanile.intake.ledger import Ledger
 from campanile.intake.registrar import Registrar, Registration
-from campanile.intake.repository import LogRepository
+from campanile.intake.repository import LogRepository, WorkspaceLocks
 from campanile.intake.telemetry import COMMIT_SECONDS
 from campanile.intake.verdicts import Warned
 from campanile.settings import Settings
@@ -67,6 +67,7 @@ class Committer:
         ledger: Ledger,
         log: LogRepository,
         registrar: Registrar,
+        locks: WorkspaceLocks,
         settings: Settings,
         clock: Clock,
         *,
@@ -75,6 +76,7 @@ class Committer:
         self._ledger = ledger
         self._log = log
         self._registrar = registrar
+        self._locks = locks
         self._rows = max(1, settings.commit_rows)
         self._interval = settings.commit_interval
         self._clock = clock
@@ -195,21 +197,34 @@ class Committer:
         Raises:
             EngineUnavailable: nothing can be said about any event of the group.
         """
-        known = np.concatenate([self._ledger.known(batch) for batch in group])
-        registration = self._registrar.register(group, ~known, rehearsal=rehearsal)
-        open_ = ~known
-        open_[list(registration.refused)] = False
-        for batch, rows in offsets(group):
-            if batch.atomic and any(row in registration.refused for row in range(rows.start, rows.stop)):
-                open_[rows] = False
-        copies = _copies(group, open_)
-        kept = open_ & ~copies.lost
-        if kept.any() and not rehearsal:
-            self._append(group, kept)
+        workspaces = {batch.workspace.id for batch in group}
+        with self._locks.held(workspaces):
+            for workspace in workspaces:
+                self._ledger.catch_up(workspace)
+            known = np.concatenate([self._ledger.known(batch) for batch in group])
+            registration = self._registrar.register(group, ~known, rehearsal=rehearsal)
+            open_ = ~known
+            open_[list(registration.refused)] = False
+            for batch, rows in offsets(group):
+                if batch.atomic and any(row in registration.refused for row in range(rows.start, rows.stop)):
+                    open_[rows] = False
+            copies = _copies(group, open_)
+            kept = open_ & ~copies.lost
+            if kept.any() and not rehearsal:
+                self._append(group, kept)
         return [
             _outcome(batch, rows, registration, kept=kept, duplicate=known | copies.lost, differing=copies.differing)
             for batch, rows in offsets(group)
         ]
+
+    def prepare(self, workspace: str) -> None:
+        """Get to know the log of a workspace before it sends anything.
+
+        Raises:
+            EngineUnavailable: the log cannot be read.
+        """
+        with self._locks.held([workspace]):
+            self._ledger.open(workspace)
 
     def _append(self, group: Sequence[Batch], kept: Flags) -> None:
         sequence = self._ledger.next_sequence({batch.workspace.id for batch in group})

@@ -91,6 +91,11 @@ def pack(keys: Iterable[bytes]) -> Keys:
     return np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 2)
 
 
+def pack_numbers(keys: Iterable[int]) -> Keys:
+    """Keys, as the engine gives them back, in one array."""
+    return pack(key.to_bytes(KEY_BYTES, "little") for key in keys)
+
+
 def unpack(keys: Keys) -> list[int]:
     """Keys as the integers the engine stores."""
     return [low | high << 64 for low, high in keys.tolist()]

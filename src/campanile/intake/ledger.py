@@ -1,8 +1,10 @@
 """What has been stored: known keys and the sequence of groups (ingest specification 1.6).
 
 The log itself is the only record: a key is known if and only if its event is stored. Memory saves most lookups. It is
-filled from the log in the background, workspace by workspace; until that is done, and always when other processes
-write to the same log, keys are looked up.
+filled from the log in the background, workspace by workspace; until that is done, keys are looked up.
+
+Where other processes write to the same log, one at a time holds the lock of a workspace and first reads what the
+others have stored since it held it last. Without such locks every key is looked up.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ import structlog
 from campanile.clock import Clock
 from campanile.errors import CampanileError, Unavailable
 from campanile.intake.batch import Batch
-from campanile.intake.keys import Keys, unpack
-from campanile.intake.known_ids import Flags, KeyFilter, RecentKeys, message_salt, workspace_salt
+from campanile.intake.keys import Keys, pack_numbers, unpack
+from campanile.intake.known_ids import Flags, KeyFilter, RecentKeys, message_salt, salted, workspace_salt
 from campanile.intake.repository import LogRepository
 
 RECENT_KEYS = 2_000_000
 """Newest keys kept exactly: 64 MiB."""
+
+NEWS_ROWS = 100_000
+"""When others have stored more than this since the last time, the log is read anew instead."""
 
 READ_AT_ONCE_ROWS = 100_000
 """Logs up to this size are read when they are first needed, larger ones in the background."""
@@ -37,15 +42,22 @@ _log = structlog.get_logger("campanile.intake")
 class Ledger:
     """Answers for one process. Its methods belong to the committer's thread."""
 
-    def __init__(self, log: LogRepository, clock: Clock, *, recent_keys: int = RECENT_KEYS) -> None:
+    def __init__(
+        self, log: LogRepository, clock: Clock, *, locked: bool = False, recent_keys: int = RECENT_KEYS
+    ) -> None:
+        """`locked`: whoever writes to the log holds the lock of the workspace."""
         self._store = log
         self._clock = clock
+        self._follows = log.shared and locked
+        self._trusts_memory = locked or not log.shared
         self._filter = KeyFilter()
         self._recent = RecentKeys(recent_keys)
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="known-ids")
         self._reading: dict[str, Future[None]] = {}
         self._closing = threading.Event()
         self._sequence = 0
+        self._marks: dict[str, int] = {}
+        """Workspace → sequence up to which everything that others stored is known here."""
 
     @property
     def size_bytes(self) -> int:
@@ -62,6 +74,26 @@ class Ledger:
         self._sequence = max(self._sequence + 1, (self._clock.now() - _EPOCH) // _MICROSECOND)
         return self._sequence
 
+    def catch_up(self, workspace: str) -> None:
+        """Learn what other processes have stored. Call it with the lock of the workspace held.
+
+        Raises:
+            EngineUnavailable: the log cannot be read.
+        """
+        if not self._follows:
+            return
+        self.open(workspace)
+        news = self._store.new_keys(workspace, self._marks[workspace], NEWS_ROWS + 1)
+        if len(news) > NEWS_ROWS:
+            del self._reading[workspace]
+            self.open(workspace)
+        elif news:
+            event_keys, message_keys, sequences = zip(*news, strict=True)
+            self._add(salted(pack_numbers(event_keys), workspace_salt(workspace)))
+            self._add(salted(pack_numbers(key for key in message_keys if key), message_salt(workspace)))
+            self._marks[workspace] = max(sequences)
+            self._sequence = max(self._sequence, *sequences)
+
     def known(self, batch: Batch) -> Flags:
         """For each event: whether its id, or its natural key, is stored."""
         workspace = batch.workspace.id
@@ -74,10 +106,9 @@ class Ledger:
         return known
 
     def remember(self, batch: Batch, kept: Flags) -> None:
-        """The kept events have been stored."""
-        keys = _identities(batch, kept)
-        self._filter.add(keys[:, 0])
-        self._recent.add(keys)
+        """The kept events have been stored, with the newest sequence."""
+        self._add(_identities(batch, kept))
+        self._marks[batch.workspace.id] = self._sequence
 
     def doubt(self, batch: Batch, kept: Flags) -> None:
         """The kept events may have been stored: from now on their keys are looked up."""
@@ -108,9 +139,13 @@ class Ledger:
             known[candidates] = [key in found for key in asked]
         return known
 
+    def _add(self, keys: Keys) -> None:
+        self._filter.add(keys[:, 0])
+        self._recent.add(keys)
+
     def _complete(self, workspace: str) -> bool:
         """Whether the filter holds all keys of the workspace; starts to fill it if nobody did."""
-        if self._store.shared:
+        if not self._trusts_memory:
             return False
         self.open(workspace)
         reading = self._reading[workspace]
@@ -124,7 +159,8 @@ class Ledger:
             return
         rows, last = self._store.extent(workspace)
         self._sequence = max(self._sequence, last)
-        if self._store.shared:
+        self._marks[workspace] = last
+        if not self._trusts_memory:
             self._reading[workspace] = _finished()
             return
         reading = self._readers.submit(self._read, workspace, rows)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from campanile.engine import Engine
 from campanile.intake.known_ids import Words
-from campanile.metadata import AnyRow, Connection
+from campanile.metadata import AnyRow, Connection, Metadata
 from campanile.metadata.models import IdempotencyRow
 
 LOOKUP_KEYS = 10_000
@@ -47,6 +49,11 @@ class LogRepository:
         """Rows of the log and the highest sequence (0, 0 for an empty one)."""
         shards = self._engine.ask("log_extent", workspace)
         return sum(rows for rows, _ in shards), max((last for _, last in shards), default=0)
+
+    def new_keys(self, workspace: str, mark: int, most: int) -> list[tuple[int, int, int]]:
+        """(event key, natural key or 0, sequence) of what was stored after `mark`; not all of it beyond `most` rows."""
+        found = self._engine.ask("new_keys", workspace, mark=mark, most=most)
+        return [(event_key, message_key, sequence) for event_key, message_key, sequence in found]
 
     def event_words(self, workspace: str, rows: int) -> Iterator[Words]:
         """The lower halves of all event keys, in parts; `rows` is about how many there are."""
@@ -92,6 +99,39 @@ class LogRepository:
             first, last = _KEY_SPACE * index // parts, _KEY_SPACE * (index + 1) // parts - 1
             for (words,) in self._engine.ask(question, workspace, first=first, last=last):
                 yield np.array(words, dtype=np.uint64)
+
+
+class WorkspaceLocks:
+    """Lets one process at a time write events of a workspace, where several processes can."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+
+    @property
+    def effective(self) -> bool:
+        """Whether other processes respect the locks: those that share a PostgreSQL do."""
+        return self._metadata.dialect == "postgresql"
+
+    @contextmanager
+    def held(self, workspaces: Iterable[str]) -> Iterator[None]:
+        """Hold the locks of the workspaces for the length of the block.
+
+        Raises:
+            Unavailable: the metadata database cannot be reached, or was lost meanwhile.
+        """
+        if not self.effective:
+            yield
+            return
+        with self._metadata.begin() as connection:
+            for key in sorted(_lock_key(workspace) for workspace in workspaces):
+                connection.execute(select(func.pg_advisory_xact_lock(key)))
+            yield
+
+
+def _lock_key(workspace: str) -> int:
+    """A number for PostgreSQL: 64 bits with sign."""
+    digest = blake2b(f"intake:{workspace}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def claim_key(connection: Connection, workspace: str, key: str, digest: bytes, expires_at: datetime) -> AnyRow:

@@ -33,7 +33,7 @@ from campanile.intake.readers import ReaderPool
 from campanile.intake.reading import ReadingOrder
 from campanile.intake.registrar import Registrar
 from campanile.intake.rejects import RejectedRecord, Rejects
-from campanile.intake.repository import LogRepository
+from campanile.intake.repository import LogRepository, WorkspaceLocks
 from campanile.intake.snapshot_store import SnapshotStore
 from campanile.intake.snapshots import ParsedSnapshots, parse_snapshots
 from campanile.intake.verdicts import IntakeAnswer, ParsedBatch, Rejection, answer
@@ -124,9 +124,12 @@ class IntakeService:
         self._clock = clock
         self._limits = limits or Limits()
         log = LogRepository(engine)
-        self._ledger = Ledger(log, clock)
-        self._committer = Committer(self._ledger, log, Registrar(campaigns), settings, clock, monotonic=monotonic)
-        self._snapshots = SnapshotStore(log, campaigns, partial(self._ledger.next_sequence, ()))
+        locks = WorkspaceLocks(metadata)
+        self._ledger = Ledger(log, clock, locked=locks.effective)
+        self._committer = Committer(
+            self._ledger, log, Registrar(campaigns), locks, settings, clock, monotonic=monotonic
+        )
+        self._snapshots = SnapshotStore(log, campaigns, locks, self._ledger.next_sequence)
         self._keys = IdempotencyKeys(metadata, clock)
         self._rejects = Rejects()
         self._results: dict[str, Counter[str]] = {}
@@ -158,7 +161,7 @@ class IntakeService:
         await anyio.to_thread.run_sync(load_libraries)
         try:
             for workspace in await anyio.to_thread.run_sync(self._workspaces.list):
-                await self._committer.alone(partial(self._ledger.open, workspace.id))
+                await self._committer.alone(partial(self._committer.prepare, workspace.id))
         except Unavailable as error:
             _log.warning("known_ids_delayed", error=error.message)  # each workspace is read when it sends something
 

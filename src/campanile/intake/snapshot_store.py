@@ -13,7 +13,7 @@ from campanile.campaigns.schemas import OVERFLOW, OVERFLOW_PLATFORM, Campaign, C
 from campanile.errors import Problem
 from campanile.intake.committer import Outcome
 from campanile.intake.keys import event_key
-from campanile.intake.repository import LogRepository
+from campanile.intake.repository import LogRepository, WorkspaceLocks
 from campanile.intake.snapshots import Snapshot
 from campanile.intake.verdicts import Warned
 from campanile.kit.times import day_start
@@ -30,8 +30,15 @@ Cell = tuple[str, date, str, str, str]
 class SnapshotStore:
     """Writes snapshots. Its calls must not overlap: they run in the committer's thread."""
 
-    def __init__(self, log: LogRepository, campaigns: CampaignService, next_sequence: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        log: LogRepository,
+        campaigns: CampaignService,
+        locks: WorkspaceLocks,
+        next_sequence: Callable[[Iterable[str]], int],
+    ) -> None:
         self._log = log
+        self._locks = locks
         self._campaigns = campaigns
         self._next_sequence = next_sequence
 
@@ -49,6 +56,18 @@ class SnapshotStore:
         Raises:
             EngineUnavailable: the snapshots may or may not have been stored; sending them again is safe.
         """
+        with self._locks.held([workspace.id]):
+            return self._write(workspace, snapshots, received_at, atomic=atomic, rehearsal=rehearsal)
+
+    def _write(
+        self,
+        workspace: Workspace,
+        snapshots: Sequence[Snapshot],
+        received_at: datetime,
+        *,
+        atomic: bool,
+        rehearsal: bool,
+    ) -> Outcome:
         keys = [event_key(snapshot.snapshot_id) for snapshot in snapshots]
         known = self._log.known_snapshots(workspace.id, [int.from_bytes(key, "little") for key in keys])
         duplicates = {place for place, key in enumerate(keys) if int.from_bytes(key, "little") in known}
@@ -118,7 +137,7 @@ class SnapshotStore:
     def _append(
         self, workspace: Workspace, open_: Mapping[int, Snapshot], keys: Sequence[bytes], received_at: datetime
     ) -> None:
-        sequence = self._next_sequence()
+        sequence = self._next_sequence([workspace.id])
         rows = [
             {
                 "workspace_id": workspace.id,
