@@ -104,7 +104,7 @@ def test_requests_made_from_the_description(world: World, operation: Any, mode: 
     @FUZZ
     @given(operation.as_strategy(generation_mode=mode))
     def send(made: Any) -> None:
-        parts = made.as_transport_kwargs(base_url="http://testserver.local")
+        parts = made.as_transport_kwargs(base_url="http://server.test")
         content = parts.get("data", b"")
         if "json" in parts:
             content = json.dumps(parts["json"]).encode()
