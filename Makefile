@@ -43,7 +43,7 @@ check: setup ## Lint, types and the fast tests
 	$(BIN)/mypy
 	$(PYTEST) -m "not slow" $(ARGS)
 
-bench: $(ENVIRONMENT) ## Measure and compare with the recorded numbers
+bench: setup ## Measure and compare with the recorded numbers
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove everything that `make setup` put into this folder
