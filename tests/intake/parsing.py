@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from campanile.intake.event import Event
 from campanile.intake.parse import parse_events
 from campanile.intake.policy import Policy
@@ -14,6 +16,11 @@ from campanile.intake.verdicts import ParsedBatch, Rejection
 NOW = datetime(2025, 10, 9, 12, 0, tzinfo=UTC)
 CAMPAIGN = "68e0c0ffee00000000000001"
 POLICY = Policy(workspace_id="ws1", pseudonym_key=b"pseudonym-key-for-tests")
+
+
+def examples(count: int) -> settings:
+    """So many examples of a property, however slow the machine is."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def record(**changes: Any) -> dict[str, Any]:

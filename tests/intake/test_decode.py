@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.errors import CampanileError, InvalidInput, PayloadTooLarge, UnsupportedMediaType
 from campanile.intake.decode import BodyDecoder, Coding, body_format, content_coding
 from campanile.intake.limits import KIB, MAX_ZSTD_BLOCKS, MIB, Limits
+from tests.intake.parsing import examples
 
 LIMITS = Limits()
 SMALL = Limits(wire_bytes=1000, body_bytes=2000)
@@ -78,7 +79,7 @@ def test_other_codings_are_415(header: str) -> None:
         content_coding(header)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     data=st.binary(max_size=3000),
     copies=st.integers(1, 20),
@@ -162,6 +163,14 @@ class TestDecompressedLimits:
             decoded(wire, coding, Limits(compression_ratio=int(ratio)))
         assert caught.value.error_type == "compression_ratio"
 
+    def test_ratio_exactly_at_the_limit(self, coding: Coding) -> None:
+        size, wire = next(
+            (size, wire)
+            for size in range(70_000, 90_000)
+            if size % len(wire := COMPRESS[coding](NOISE[:50] + bytes(size - 50))) == 0
+        )
+        assert len(decoded(wire, coding, Limits(compression_ratio=size // len(wire)))) == size
+
     def test_short_bodies_may_compress_well(self, coding: Coding) -> None:
         assert decoded(COMPRESS[coding](bytes(64 * KIB)), coding, Limits(compression_ratio=10)) == bytes(64 * KIB)
         with pytest.raises(PayloadTooLarge):
@@ -179,7 +188,7 @@ class TestDecompressedLimits:
             with pytest.raises(InvalidInput):
                 decoded(wire[:length], coding)
 
-    @settings(deadline=None, max_examples=80)
+    @examples(80)
     @given(position=st.integers(0, 10_000), bits=st.integers(1, 255), tail=st.binary(max_size=20))
     def test_damage_is_an_error_of_the_sender(self, coding: Coding, position: int, bits: int, tail: bytes) -> None:
         wire = bytearray(COMPRESS[coding](NOISE[:700] * 5))
@@ -191,7 +200,7 @@ class TestDecompressedLimits:
         except CampanileError as error:
             assert error.status in (400, 413)
 
-    @settings(deadline=None, max_examples=60)
+    @examples(60)
     @given(wire=st.binary(max_size=60))
     def test_noise_is_an_error_of_the_sender(self, coding: Coding, wire: bytes) -> None:
         magic = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}[coding]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.errors import CampanileError, InvalidInput, PayloadTooLarge
@@ -20,8 +20,8 @@ from campanile.intake.parse import parse_events
 from campanile.intake.records import _Document
 from campanile.intake.shapes import DEFAULT_FIELDS
 from campanile.intake.verdicts import CODES, ParsedBatch
-from tests.intake.parsing import CAMPAIGN, NOW, POLICY, custom, ndjson, parsed, record
-from tests.intake.test_strict_json import documents, mutations
+from tests.intake.parsing import CAMPAIGN, NOW, POLICY, custom, examples, ndjson, parsed, record
+from tests.intake.strange_json import documents, mutations
 
 GOLDEN = sorted((Path(__file__).parent.parent / "golden").glob("metrics_*.json"))
 BOM = b"\xef\xbb\xbf"
@@ -376,7 +376,7 @@ def mutated_records(draw: Any) -> bytes:
     return text
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(raws=st.lists(mutated_records(), max_size=4), strict=st.booleans())
 def test_both_ways_of_reading_give_the_same_verdicts(raws: list[bytes], strict: bool) -> None:
     policy = msgspec.structs.replace(POLICY, strict=strict)
@@ -391,7 +391,7 @@ def test_both_ways_of_reading_give_the_same_verdicts(raws: list[bytes], strict: 
         assert quick == [outcome(body, form, policy) for body, form in bodies]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(raws=st.lists(mutated_records(), max_size=4))
 def test_both_ways_of_splitting_give_the_same_records(raws: list[bytes]) -> None:
     for body in (b"[" + b",".join(raws) + b"]", b'{ "events":[' + b",".join(raws) + b'] , "x":{"a":[1,"]"]}}'):
@@ -404,7 +404,7 @@ def test_both_ways_of_splitting_give_the_same_records(raws: list[bytes]) -> None
         assert [bytes(raw) for raw in quick.raws] == [bytes(raw) for raw in slow.raws]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     body=st.one_of(
         st.binary(max_size=60),
@@ -425,7 +425,7 @@ def test_no_bytes_break_the_parser(body: bytes, form: Format) -> None:
     assert sorted([*batch.indexes, *(item.index for item in batch.rejections)]) == list(range(batch.received))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(mutated_records(), max_size=6))
 def test_rejections_hold_no_value_of_the_record(raws: list[bytes]) -> None:
     marked = [raw.replace(b"sent", b"sEcReT-sent").replace(b"PUSH", b"sEcReT") for raw in raws]

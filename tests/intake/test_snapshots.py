@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.errors import InvalidInput, PayloadTooLarge, Problem
 from campanile.intake.limits import IMPORT_LIMITS, Limits
 from campanile.intake.snapshots import ParsedSnapshots, Snapshot, SnapshotValue, parse_snapshots
 from campanile.intake.verdicts import CODES
-from tests.intake.parsing import CAMPAIGN, NOW, POLICY, ndjson
+from tests.intake.parsing import CAMPAIGN, NOW, POLICY, examples, ndjson
 
 SAMPLE: dict[str, Any] = {
     "snapshot_id": "fs-2025-10-09-1", "campaign_id": CAMPAIGN, "channel": "PUSH", "platform": "ANDROID",
@@ -309,7 +309,7 @@ oddities = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(changes=st.dictionaries(st.sampled_from(sorted(SAMPLE)), oddities, max_size=4))
 def test_any_record_gets_one_verdict(changes: dict[str, Any]) -> None:
     batch = parsed(SAMPLE | changes)

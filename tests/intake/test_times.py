@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campanile.intake import times
 from campanile.intake.times import calendar_day, instant
 from campanile.intake.verdicts import Refused
+from tests.intake.parsing import examples
 
 
 def at(*parts: int, ms: int = 0) -> datetime:
@@ -101,7 +102,7 @@ def by_grammar(value: str) -> datetime | str:
         return refused.code
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(
     moment=st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),  # noqa: DTZ001
     zone=st.sampled_from(["Z", "z", "+00:00", "-05:30", "+14:00", ""]),
@@ -118,7 +119,7 @@ def test_every_instant_is_read_as_written(moment: datetime, zone: str, digits: i
     assert instant(text, "time") == moment.replace(microsecond=kept, tzinfo=offset)
 
 
-@settings(max_examples=800)
+@examples(800)
 @given(
     text=st.one_of(
         st.from_regex(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z\Z"),

@@ -36,7 +36,7 @@ def instant(value: object, field: str) -> datetime:
             and value[10] == "T"
             and value[13] == value[16] == ":"
             and value[4] == value[7] == "-"
-            and value[11:13] != "24"
+            and value[11:13] != "24"  # midnight at the end of a day, to newer Pythons
         ):
             try:
                 return datetime.fromisoformat(value)
