@@ -59,7 +59,3 @@ class Runs(Protocol):
     def retire(self, workspace_id: str, definition_id: str) -> None:
         """Cancel what is not finished and purge all files of a deleted definition."""
         ...
-
-    def carries(self, workspace_id: str, stem_key: str, *, other_than: str) -> bool:
-        """Whether an unexpired file of another definition than this one has a name with this stem, in lower case."""
-        ...
