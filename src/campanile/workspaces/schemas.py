@@ -31,6 +31,14 @@ class WorkspaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Spelling of the Stats API's keys: as documented, or as the live service answers; a key may override it."""
     attribution_model: Literal["all_interactions", "last_interaction"] = "all_interactions"
     """Which conversions dashboards and reports show first."""
+    attribution_cross_platform: Literal["match", "any"] = "match"
+    """Whether all-interactions conversions must happen on the platform of the touch, if both are known."""
+    attribution_exclude_machine: bool = False
+    """Whether opens and clicks made by machines earn no credit."""
+    attribution_view_start: str = ""
+    """Event types that start view-through windows instead of the usual ones, such as `EMAIL:delivered CARDS:click`."""
+    attribution_session_start: str = ""
+    """Channels whose sessions start with a view instead of a click, such as `IN_APP:view OSM:view`."""
     stats_enabled: bool = True
     """Whether the Stats API answers at all (otherwise 403)."""
     rate_limit: int = 100

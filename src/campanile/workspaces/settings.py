@@ -9,6 +9,7 @@ import msgspec
 
 from campanile.errors import InvalidInput, Problem
 from campanile.kit.times import is_timezone
+from campanile.metrics.channels import CHANNELS
 from campanile.workspaces.schemas import WorkspaceSettings
 
 _TYPES = get_type_hints(WorkspaceSettings)
@@ -19,6 +20,12 @@ _RANGES: dict[str, tuple[int, int]] = {
     "intake_rate": (1, 100_000_000),
     "intake_burst": (1, 100_000_000),
 }
+
+_STARTS: dict[str, tuple[str, ...]] = {
+    "attribution_view_start": ("sent", "delivered", "impression", "open", "read", "click", "synced"),
+    "attribution_session_start": ("click", "view"),
+}
+"""Settings that name a start per channel, each with the starts there are."""
 
 
 def parse_settings(changes: Mapping[str, str]) -> dict[str, Any]:
@@ -55,6 +62,8 @@ def _parse(name: str, text: str) -> Any:
         if not is_timezone(text):
             raise ValueError("timezone must be an IANA time zone such as Europe/Berlin or UTC")
         return text
+    if name in _STARTS:
+        return _starts(name, text)
     kind = _TYPES[name]
     if kind is bool:
         if text.lower() not in _WORDS:
@@ -66,6 +75,21 @@ def _parse(name: str, text: str) -> Any:
             raise ValueError(f"{name} must be one of: {', '.join(choices)}")
         return choices[text.lower()]
     return _whole_number(name, text)
+
+
+def _starts(name: str, text: str) -> str:
+    """`CHANNEL:start` pairs, separated by spaces or commas, in canonical form: sorted, one space between them."""
+    found: dict[str, str] = {}
+    for pair in text.replace(",", " ").split():
+        channel, _, start = pair.partition(":")
+        channel, start = channel.upper(), start.lower()
+        if channel not in CHANNELS or start not in _STARTS[name]:
+            raise ValueError(
+                f"{name} must be pairs such as EMAIL:{_STARTS[name][1]}; starts: {', '.join(_STARTS[name])}"
+            )
+        if found.setdefault(channel, start) != start:
+            raise ValueError(f"{name} names {channel} twice")
+    return " ".join(f"{channel}:{start}" for channel, start in sorted(found.items()))
 
 
 def _whole_number(name: str, text: str) -> int | None:
