@@ -30,6 +30,8 @@ class Sender:
         self.open: list[list[str]] = []
         self.refusals: list[str] = []
         """Texts of the answers 5xx and 429."""
+        self.accepted = 0
+        """Events that a server said were new to it."""
         self._url = url
         self._client = httpx.Client(timeout=30)
         self._time = datetime.now(UTC).isoformat(timespec="seconds")
@@ -37,15 +39,19 @@ class Sender:
     def close(self) -> None:
         self._client.close()
 
+    def address(self, url: str) -> None:
+        """Send to another server from now on."""
+        self._url = url
+
     def send(self, count: int) -> bool:
         """Send `count` new events; whether they were acknowledged."""
         start = len(self.sent)
-        return self._post([f"{self.name}-{number}" for number in range(start, start + count)])
+        return self.post([f"{self.name}-{number}" for number in range(start, start + count)])
 
     def resend(self) -> bool:
         """Send every batch again that got no answer; whether all of them are acknowledged now."""
         waiting, self.open = self.open, []
-        return all([self._post(ids) for ids in waiting])  # noqa: C419 - every batch is sent, whatever the first got
+        return all([self.post(ids) for ids in waiting])  # noqa: C419 - every batch is sent, whatever the first got
 
     def send_until(self, stop: threading.Event, sizes: Iterable[int]) -> None:
         """Send batches of the given sizes until told to stop or until one gets no answer."""
@@ -53,7 +59,8 @@ class Sender:
             if stop.is_set() or not self.send(size):
                 return
 
-    def _post(self, ids: list[str]) -> bool:
+    def post(self, ids: list[str]) -> bool:
+        """Send the events with these ids; whether they were acknowledged."""
         lines = [json.dumps(self._event(event_id)) for event_id in ids]
         self.sent.update(ids)
         try:
@@ -76,6 +83,7 @@ class Sender:
         assert answer.status_code == 200, body
         assert body["accepted"] + body["duplicates"] == len(ids), body
         self.acknowledged.update(ids)
+        self.accepted += body["accepted"]
         return True
 
     def _event(self, event_id: str) -> dict[str, str]:
@@ -95,7 +103,7 @@ class Reader:
 
     def __init__(self, url: str, credentials: Credentials, campaign_id: str) -> None:
         self.campaign_id = campaign_id
-        self._url = f"{url}/core-services/v1/campaign-stats"
+        self.address(url)
         self._client = httpx.Client(
             timeout=60,
             auth=(credentials.workspace_id, credentials.report_key),
@@ -104,6 +112,10 @@ class Reader:
 
     def close(self) -> None:
         self._client.close()
+
+    def address(self, url: str) -> None:
+        """Ask another server from now on."""
+        self._url = f"{url}/core-services/v1/campaign-stats"
 
     def performance(self, metric_type: str = "TOTAL") -> dict[str, float]:
         """`performance_stats` of the campaign on ANDROID; empty when the campaign is unknown."""
