@@ -28,8 +28,8 @@ _STEP_BYTES = 256 * KIB
 _GZIP_WINDOW_BITS = 31
 """zlib's way of saying: gzip and nothing else."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_RLE, _ZSTD_RESERVED = 1, 3
-"""Block types of a zstd frame: one repeated byte, and the one that must not occur (RFC 8878)."""
+_ZSTD_RLE = 1
+"""Type of a block that holds one byte and how often it repeats (RFC 8878)."""
 
 
 def body_format(content_type: str | None) -> Format:
@@ -174,8 +174,6 @@ def _check_single_frame(wire: bytes) -> None:
         header = int.from_bytes(wire[position : position + 3], "little")
         kind, size = header >> 1 & 3, header >> 3
         position += 3 + (1 if kind == _ZSTD_RLE else size)
-        if kind == _ZSTD_RESERVED:
-            raise _corrupt("is corrupt")
         if position > len(wire):
             raise _corrupt("ends too early")
         if header & 1:
