@@ -1,21 +1,19 @@
-"""What the intake asks the log and the metadata database."""
+"""What the intake asks the log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select
 
 from campanile.engine import Engine
 from campanile.intake.known_ids import Words
-from campanile.metadata import AnyRow, Connection, Metadata
-from campanile.metadata.models import IdempotencyRow
+from campanile.metadata import Metadata
 
 LOOKUP_KEYS = 10_000
 """Keys per question; bounds the size of the statement."""
@@ -132,32 +130,3 @@ def _lock_key(workspace: str) -> int:
     """A number for PostgreSQL: 64 bits with sign."""
     digest = blake2b(f"intake:{workspace}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
-
-
-def claim_key(connection: Connection, workspace: str, key: str, digest: bytes, expires_at: datetime) -> AnyRow:
-    """(digest, status, answer) under the key, which is new with this digest unless somebody used it before."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    values = {"workspace_id": workspace, "key": key, "digest": digest, "expires_at": expires_at}
-    connection.execute(dialect.insert(IdempotencyRow).values(**values).on_conflict_do_nothing())
-    columns = (IdempotencyRow.digest, IdempotencyRow.status, IdempotencyRow.answer)
-    return connection.execute(select(*columns).where(*_is(workspace, key))).one()
-
-
-def keep_answer(connection: Connection, workspace: str, key: str, status: int, answer: bytes) -> None:
-    """The answer of a claimed key; the first one stays."""
-    unanswered = update(IdempotencyRow).where(*_is(workspace, key), IdempotencyRow.status.is_(None))
-    connection.execute(unanswered.values(status=status, answer=answer))
-
-
-def forget_key(connection: Connection, workspace: str, key: str, now: datetime) -> None:
-    """Delete the key if its time is over."""
-    connection.execute(delete(IdempotencyRow).where(*_is(workspace, key), IdempotencyRow.expires_at <= now))
-
-
-def forget_expired_keys(connection: Connection, now: datetime) -> None:
-    """Delete all keys whose time is over."""
-    connection.execute(delete(IdempotencyRow).where(IdempotencyRow.expires_at <= now))
-
-
-def _is(workspace: str, key: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return IdempotencyRow.workspace_id == workspace, IdempotencyRow.key == key

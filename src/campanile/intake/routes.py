@@ -17,10 +17,9 @@ from campanile.errors import InvalidInput
 from campanile.http.auth import Gate, require
 from campanile.http.bodies import declared_length, stream_body
 from campanile.http.context import context_of
+from campanile.http.idempotency import idempotency_key
 from campanile.http.responses import ReadyResponse
 from campanile.intake.decode import BodyDecoder, body_format, content_coding
-from campanile.intake.idempotency import HEADER as IDEMPOTENCY_HEADER
-from campanile.intake.idempotency import checked_key
 from campanile.intake.limits import DEFAULT_ERRORS, MAX_ERRORS, MAX_WIRE_BYTES
 from campanile.intake.pressure import Ticket
 from campanile.intake.service import IntakeRequest, IntakeService, Reply
@@ -112,7 +111,7 @@ def _order(request: Request[Any, Any, Any], workspace: Workspace, request_id: st
         request_id=request_id,
         format=body_format(request.headers.get("content-type")),
         source="import" if imported else "api",
-        idempotency_key=checked_key(request.headers.get(IDEMPOTENCY_HEADER)),
+        idempotency_key=idempotency_key(request),
         dry_run=_flag(parameters, "dry_run"),
         atomic=_flag(parameters, "atomic"),
         strict=_flag(parameters, "strict"),

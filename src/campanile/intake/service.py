@@ -24,7 +24,6 @@ from campanile.intake import telemetry
 from campanile.intake.batch import load_libraries
 from campanile.intake.committer import Committer, Outcome
 from campanile.intake.decode import BodyDecoder, Coding, Format
-from campanile.intake.idempotency import Answer, IdempotencyKeys, request_digest
 from campanile.intake.ledger import Ledger
 from campanile.intake.limits import DEFAULT_ERRORS, IMPORT_LIMITS, Limits
 from campanile.intake.policy import Policy
@@ -38,6 +37,7 @@ from campanile.intake.snapshot_store import SnapshotStore
 from campanile.intake.snapshots import ParsedSnapshots, parse_snapshots
 from campanile.intake.verdicts import IntakeAnswer, ParsedBatch, Rejection, answer
 from campanile.metadata import Metadata
+from campanile.metadata.idempotency import Answer, IdempotencyKeys, request_digest
 from campanile.settings import Settings
 from campanile.workspaces.schemas import Workspace
 from campanile.workspaces.service import WorkspaceService

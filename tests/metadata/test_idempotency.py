@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from campanile.clock import FixedClock
-from campanile.errors import Conflict, InvalidInput
-from campanile.intake.idempotency import Answer, IdempotencyKeys, checked_key, request_digest
+from campanile.errors import Conflict
 from campanile.metadata import Metadata, migrate, open_metadata
+from campanile.metadata.idempotency import Answer, IdempotencyKeys, InProgress, request_digest
 from campanile.workspaces.secrets import MasterKey
 from campanile.workspaces.service import WorkspaceService
 
@@ -58,6 +60,59 @@ def test_another_request_under_the_same_key_is_a_conflict_from_the_start(keys: I
 def test_a_request_without_an_answer_may_come_again(keys: IdempotencyKeys) -> None:
     assert keys.claim("w", "k", b"one") is None
     assert keys.claim("w", "k", b"one") is None
+
+
+BUSY = timedelta(seconds=60)
+
+
+def test_a_request_that_must_not_be_done_twice_is_given_to_one(keys: IdempotencyKeys, clock: FixedClock) -> None:
+    assert keys.claim("w", "k", b"one", busy=BUSY) is None
+    with pytest.raises(InProgress) as conflict:
+        keys.claim("w", "k", b"one", busy=BUSY)
+    assert conflict.value.error_type == "invalid_state"
+    with pytest.raises(Conflict) as other:
+        keys.claim("w", "k", b"two", busy=BUSY)
+    assert other.value.error_type == "idempotency_key_reused"
+    keys.keep("w", "k", ANSWER)
+    assert keys.claim("w", "k", b"one", busy=BUSY) == ANSWER
+    clock.advance(DAY)
+    assert keys.claim("w", "k", b"two", busy=BUSY) is None
+
+
+def test_whoever_died_at_a_request_is_replaced(keys: IdempotencyKeys, clock: FixedClock) -> None:
+    keys.claim("w", "k", b"one", busy=BUSY)
+    clock.advance(59)
+    with pytest.raises(InProgress):
+        keys.claim("w", "k", b"one", busy=BUSY)
+    clock.advance(1)
+    assert keys.claim("w", "k", b"one", busy=BUSY) is None
+    with pytest.raises(InProgress):
+        keys.claim("w", "k", b"one", busy=BUSY)
+
+
+def test_a_request_that_did_nothing_may_come_again_at_once(keys: IdempotencyKeys) -> None:
+    keys.claim("w", "k", b"one", busy=BUSY)
+    keys.release("w", "k")
+    with pytest.raises(Conflict, match="another request"):
+        keys.claim("w", "k", b"two", busy=BUSY)
+    assert keys.claim("w", "k", b"one", busy=BUSY) is None
+    with pytest.raises(InProgress):
+        keys.claim("w", "k", b"one", busy=BUSY)
+
+
+def test_of_many_at_once_one_gets_the_request(metadata: Metadata, clock: FixedClock) -> None:
+    processes = [IdempotencyKeys(metadata, clock) for _ in range(6)]
+
+    def attempt(number: int) -> str:
+        try:
+            return "got" if processes[number].claim("w", "k", b"one", busy=BUSY) is None else "answered"
+        except InProgress:
+            return "busy"
+
+    for _ in range(3):
+        with ThreadPoolExecutor(6) as pool:
+            assert sorted(pool.map(attempt, range(6))) == ["busy"] * 5 + ["got"]
+        clock.advance(60)
 
 
 def test_the_first_answer_stays(keys: IdempotencyKeys) -> None:
@@ -116,17 +171,6 @@ def test_requests_with_the_same_key_pass_one_by_one(keys: IdempotencyKeys) -> No
     assert most == 1
     assert not keys._locks
     assert not keys._users
-
-
-@pytest.mark.parametrize("key", ["", "a b", "ä", "a\n", "x" * 129])
-def test_unusable_keys(key: str) -> None:
-    with pytest.raises(InvalidInput):
-        checked_key(key)
-
-
-def test_usable_keys() -> None:
-    assert checked_key(None) is None
-    assert checked_key("x" * 128) == "x" * 128
 
 
 def test_the_digest_covers_body_and_circumstances() -> None:
