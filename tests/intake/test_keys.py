@@ -80,5 +80,6 @@ def test_many_keys_at_once_are_the_single_keys(fields: list[tuple[str, str, str,
         Event(event_id=name, ts=TIME, type="sent", provider="fcm", message_id=number, user_id=user, device_id=device)
         for name, number, user, device in fields
     ]
-    assert event_keys(events) == [event_key(event.event_id) for event in events]
-    assert message_keys(events) == [message_key(event) for event in events]
+    messages = [(e.provider, e.message_id, e.transport, e.user_id, e.device_id, e.type) for e in events]
+    assert event_keys(event.event_id for event in events) == [event_key(event.event_id) for event in events]
+    assert message_keys(messages) == [message_key(event) for event in events]

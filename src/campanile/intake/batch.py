@@ -6,6 +6,7 @@ written, and an event that cannot be written fails its own request only.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -15,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from campanile.engine.tables import arrow_table
+from campanile.engine.tables import TABLES, arrow_table
+from campanile.intake.bulk import PlainEvents, Times
 from campanile.intake.event import EVENT_COLUMNS, Event
 from campanile.intake.keys import Keys, event_keys, message_keys, pack
 from campanile.intake.known_ids import Flags, message_salt, salted, workspace_salt
@@ -55,6 +57,9 @@ _said = attrgetter(
 )  # fmt: skip
 
 
+_message = attrgetter("provider", "message_id", "transport", "user_id", "device_id", "type")
+
+
 def mention_of(event: Event) -> Mention:
     """What the event says about its campaign."""
     return Mention._make(_said(event))
@@ -64,24 +69,32 @@ class Batch:
     """Validated events of one request, at least one. Can be sent from one process to another."""
 
     def __init__(
-        self, workspace: Workspace, events: Sequence[Event], received_at: datetime, *, atomic: bool = False
+        self,
+        workspace: Workspace,
+        events: Sequence[Event],
+        received_at: datetime,
+        *,
+        plain: Sequence[PlainEvents] = (),
+        atomic: bool = False,
     ) -> None:
         self.workspace = workspace
         self.received_at = received_at
         self.atomic = atomic
         """Whether one refused event refuses all of them."""
-        self.event_keys: Keys = pack(event_keys(events))
-        self.message_keys: Keys = pack(message_keys(events))
+        parts = [_of_events(events)] if events else []
+        parts.extend(_of_plain_events(group) for group in plain)
+        self.event_keys: Keys = np.concatenate([part.event_keys for part in parts])
+        self.message_keys: Keys = np.concatenate([part.message_keys for part in parts])
         self.has_message: Flags = np.any(self.message_keys, axis=1)
         self.known_as: Keys = salted(self.event_keys, workspace_salt(workspace.id))
         """Event keys as they are known in this process, over all workspaces."""
         self.messages_known_as: Keys = salted(self.message_keys, message_salt(workspace.id))
-        self.times = _milliseconds(events)
+        self.times = np.concatenate([part.times for part in parts])
         """When each event happened, UTC epoch milliseconds."""
-        self.sends: Flags = np.fromiter((event.type == "sent" for event in events), np.bool_, len(events))
-        self.mentions = _mentions(events)
+        self.sends: Flags = np.concatenate([part.sends for part in parts])
+        self.mentions = _mentions(parts)
         """What is said about campaigns → positions of the events that say it."""
-        self.columns: pa.Table = self._table(events, self.event_keys, self.message_keys)
+        self.columns: pa.Table = pa.concat_tables([self._table(part) for part in parts])
 
     def __len__(self) -> int:
         return len(self.times)
@@ -100,35 +113,103 @@ class Batch:
     def replace(self, events: Mapping[int, Event]) -> None:
         """Exchange events for completed versions of themselves: identity and time stay."""
         positions = np.fromiter(events, np.int64, len(events))
-        changed = self._table(list(events.values()), self.event_keys[positions], self.message_keys[positions])
+        part = _of_events(list(events.values()))
+        part = part._replace(event_keys=self.event_keys[positions], message_keys=self.message_keys[positions])
         rows = np.arange(len(self))
         rows[positions] = np.arange(len(self), len(self) + len(events))
-        self.columns = pa.concat_tables([self.columns, changed]).take(pa.array(rows))
+        self.columns = pa.concat_tables([self.columns, self._table(part)]).take(pa.array(rows))
 
-    def _table(self, events: Sequence[Event], event_keys: Keys, message_keys: Keys) -> pa.Table:
-        columns: dict[str, Sequence[Any]] = {name: list(map(get, events)) for name, get in _GETTERS.items()}
-        columns["ts"] = pa.chunked_array([pa.array(_milliseconds(events), pa.timestamp("ms", "UTC"))])
-        columns["event_key"] = _key_column(event_keys)
-        columns["message_key"] = _key_column(message_keys)
-        columns["workspace_id"] = [self.workspace.id] * len(events)
-        columns["received_at"] = [round(self.received_at.timestamp() * 1000)] * len(events)
-        return arrow_table("events", columns)
+    def _table(self, part: _Part) -> pa.Table:
+        size = len(part.times)
+        return arrow_table(
+            "events",
+            {
+                **part.columns,
+                "ts": pa.chunked_array([pa.array(part.times, pa.timestamp("ms", "UTC"))]),
+                "event_key": _key_column(part.event_keys),
+                "message_key": _key_column(part.message_keys),
+                "workspace_id": [self.workspace.id] * size,
+                "received_at": [round(self.received_at.timestamp() * 1000)] * size,
+            },
+        )
 
 
-def _milliseconds(events: Sequence[Event]) -> npt.NDArray[np.int64]:
-    """Times of the events. Arrow takes ten times longer for datetime objects than for these."""
-    return np.array([round(event.ts.timestamp() * 1000) for event in events], dtype=np.int64)
+class _Part(NamedTuple):
+    """Events prepared in one go."""
+
+    event_keys: Keys
+    message_keys: Keys
+    times: Times
+    sends: Flags
+    mentions: dict[Mention, npt.NDArray[np.int64]]
+    columns: dict[str, Sequence[Any]]
 
 
-def _mentions(events: Sequence[Event]) -> dict[Mention, list[int]]:
-    found: dict[tuple[str, ...], list[int]] = {}
+def _of_events(events: Sequence[Event]) -> _Part:
+    mentions: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for position, said in enumerate(map(_said, events)):
-        places = found.get(said)
-        if places is None:
-            found[said] = [position]
-        else:
-            places.append(position)
-    return {Mention._make(said): places for said, places in found.items() if said[0]}
+        mentions[said].append(position)
+    return _Part(
+        event_keys=pack(event_keys(event.event_id for event in events)),
+        message_keys=pack(message_keys(map(_message, events))),
+        # Arrow takes ten times longer for datetime objects than for these.
+        times=np.array([round(event.ts.timestamp() * 1000) for event in events], dtype=np.int64),
+        sends=np.fromiter((event.type == "sent" for event in events), np.bool_, len(events)),
+        mentions={Mention._make(said): np.array(places) for said, places in mentions.items()},
+        columns={name: list(map(get, events)) for name, get in _GETTERS.items()},
+    )
+
+
+def _of_plain_events(group: PlainEvents) -> _Part:
+    """The same, without going through every field of every event."""
+    prototypes, shapes, own = group.prototypes, group.shapes, group.own
+    places = shapes.tolist()
+    keys: Keys = np.zeros((len(places), 2), dtype=np.uint64)
+    if "message_id" in own:
+        messages = zip(
+            [prototypes[place].provider for place in places],
+            own["message_id"],
+            [prototypes[place].transport for place in places],
+            own.get("user_id") or [""] * len(places),
+            own.get("device_id") or [""] * len(places),
+            [prototypes[place].type for place in places],
+            strict=True,
+        )
+        keys = pack(message_keys(messages))
+    mentions: dict[Mention, list[npt.NDArray[np.int64]]] = defaultdict(list)
+    for number, prototype in enumerate(prototypes):
+        mentions[mention_of(prototype)].append(np.flatnonzero(shapes == number))
+    takes = pa.array(shapes)
+    return _Part(
+        event_keys=pack(event_keys(own["event_id"])),
+        message_keys=keys,
+        times=group.times,
+        sends=np.array([prototype.type == "sent" for prototype in prototypes])[shapes],
+        mentions={mention: np.concatenate(positions) for mention, positions in mentions.items()},
+        columns={
+            name: own[name] if name in own else _shared_column(name, list(map(get, prototypes)), takes)
+            for name, get in _GETTERS.items()
+        },
+    )
+
+
+def _shared_column(name: str, values: list[Any], takes: pa.Array) -> pa.ChunkedArray:
+    """A column whose values are those of the prototypes."""
+    kind = TABLES["events"][name]
+    if values.count(values[0]) == len(values):
+        return pa.chunked_array([pa.repeat(pa.scalar(values[0], kind), len(takes))])
+    return pa.chunked_array([pa.array(values, kind).take(takes)])
+
+
+def _mentions(parts: Sequence[_Part]) -> dict[Mention, npt.NDArray[np.int64]]:
+    found: dict[Mention, list[npt.NDArray[np.int64]]] = defaultdict(list)
+    start = 0
+    for part in parts:
+        for mention, positions in part.mentions.items():
+            if mention.campaign_id and len(positions):
+                found[mention].append(positions + start)
+        start += len(part.times)
+    return {mention: np.concatenate(positions) for mention, positions in found.items()}
 
 
 def _key_column(keys: Keys) -> pa.ChunkedArray:

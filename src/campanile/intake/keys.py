@@ -48,11 +48,10 @@ def message_key(event: Event) -> bytes:
     return _key(event.provider, event.message_id, event.transport, event.user_id, event.device_id, event.type)
 
 
-def event_keys(events: Iterable[Event]) -> list[bytes]:
-    """`event_key` of each event, with a shorter way for short ASCII ids."""
+def event_keys(ids: Iterable[str]) -> list[bytes]:
+    """`event_key` of each id, with a shorter way for short ASCII ids."""
     keys = []
-    for event in events:
-        name = event.event_id
+    for name in ids:
         if len(name) < len(_PREFIXES) and name.isascii():
             keys.append(blake2b((_PREFIXES[len(name)] + name).encode(), digest_size=KEY_BYTES).digest())
         else:
@@ -60,17 +59,15 @@ def event_keys(events: Iterable[Event]) -> list[bytes]:
     return keys
 
 
-def message_keys(events: Iterable[Event]) -> list[bytes]:
-    """`message_key` of each event, with a shorter way for short ASCII ids."""
+def message_keys(messages: Iterable[tuple[str, str, str, str, str, str]]) -> list[bytes]:
+    """`message_key` of each (provider, message id, transport, user, device, type), in the same manner."""
     keys = []
     prefix = _PREFIXES
-    for event in events:
-        message = event.message_id
-        provider = event.provider
-        if not message or not provider or event.type not in ONCE_PER_MESSAGE:
+    for parts in messages:
+        provider, message, way, user, device, kind = parts
+        if not message or not provider or kind not in ONCE_PER_MESSAGE:
             keys.append(NO_KEY)
             continue
-        way, user, device, kind = event.transport, event.user_id, event.device_id, event.type
         try:
             text = (
                 f"{prefix[len(provider)]}{provider}{prefix[len(message)]}{message}{prefix[len(way)]}{way}"
@@ -78,7 +75,7 @@ def message_keys(events: Iterable[Event]) -> list[bytes]:
             )
         except IndexError:
             text = "…"
-        keys.append(blake2b(text.encode(), digest_size=KEY_BYTES).digest() if text.isascii() else message_key(event))
+        keys.append(blake2b(text.encode(), digest_size=KEY_BYTES).digest() if text.isascii() else _key(*parts))
     return keys
 
 

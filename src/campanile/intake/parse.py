@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 import msgspec
@@ -32,13 +33,21 @@ def parse_events(
         PayloadTooLarge: more events than a request may hold.
     """
     records = split(body, form, policy.limits, "events")
+    return judge(records, body, policy, Validator(policy, now, idempotency_key))
+
+
+def judge(
+    records: Records, body: bytes, policy: Policy, validator: Validator, judged: Container[int] = ()
+) -> ParsedBatch:
+    """Every record as an event or as a rejection, but those whose positions have been `judged` already."""
     defaults = _checked_defaults(records.defaults)
-    validator = Validator(policy, now, idempotency_key)
     reader = RecordReader(body, policy)
     events: list[Event] = []
     indexes: list[int] = []
     rejections: list[Rejection] = []
     for index, raw in enumerate(records.raws):
+        if index in judged:
+            continue
         event_id: object = None
         try:
             record = reader.read(raw)

@@ -7,9 +7,13 @@ from datetime import datetime
 import msgspec
 
 from campanile.intake.batch import Batch
+from campanile.intake.bulk import PlainEvents, plain_events
 from campanile.intake.decode import Format
-from campanile.intake.parse import parse_events
+from campanile.intake.parse import judge
 from campanile.intake.policy import Policy
+from campanile.intake.records import split
+from campanile.intake.strict_json import may_hide_keys
+from campanile.intake.validate import Validator
 from campanile.intake.verdicts import ParsedBatch
 from campanile.workspaces.schemas import Workspace
 
@@ -41,10 +45,16 @@ def read_events(order: ReadingOrder) -> Reading:
     Raises:
         InvalidInput, PayloadTooLarge: the body cannot be read as a whole.
     """
-    parsed = parse_events(
-        order.body, order.format, order.policy, order.received_at, idempotency_key=order.idempotency_key
-    )
+    policy = order.policy
+    records = split(order.body, order.format, policy.limits, "events")
+    validator = Validator(policy, order.received_at, order.idempotency_key)
+    plain: list[PlainEvents] = []
+    if records.defaults is None:
+        plain = plain_events(records.raws, validator, policy.limits, countable=not may_hide_keys(order.body))
+    judged = frozenset(index for part in plain for index in part.indexes)
+    parsed = judge(records, order.body, policy, validator, judged)
     batch = None
-    if parsed.events and not (order.atomic and parsed.rejections):
-        batch = Batch(order.workspace, parsed.events, order.received_at, atomic=order.atomic)
-    return Reading(msgspec.structs.replace(parsed, events=[]), batch)
+    if (parsed.events or plain) and not (order.atomic and parsed.rejections):
+        batch = Batch(order.workspace, parsed.events, order.received_at, plain=plain, atomic=order.atomic)
+    indexes = [*parsed.indexes, *(index for part in plain for index in part.indexes)]
+    return Reading(msgspec.structs.replace(parsed, events=[], indexes=indexes), batch)

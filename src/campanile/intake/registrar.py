@@ -193,8 +193,7 @@ def _by_workspace(group: Sequence[Batch], open_: Flags) -> dict[str, dict[str, l
     for batch, rows in offsets(group):
         still_open = open_[rows]
         for mention, positions in batch.mentions.items():
-            places = np.array(positions, dtype=np.int64)
-            places = places[still_open[places]]
+            places = positions[still_open[positions]]
             if len(places):
                 campaigns = found.setdefault(batch.workspace.id, defaultdict(list))
                 campaigns[mention.campaign_id].append(_Seen(mention, batch, rows.start, places))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn, TypeGuard
 
 from msgspec.structs import replace
@@ -28,6 +29,8 @@ from campanile.intake.verdicts import Refused
 __all__ = ["Validator", "complete", "is_event_id"]
 
 _RARE = frozenset({"reason_detail", "revenue", "attributes", "link", "link_id", "received_at"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _NOTHING: dict[str, object] = {}
 
 
@@ -68,6 +71,19 @@ class Validator:
         self._shapes: dict[tuple[object, ...], Shape] = {}
         self._days: set[int] = set()
         self.notices = Notices(KNOWN_FIELDS)
+
+    @property
+    def ordinary_times(self) -> tuple[int, int]:
+        """First and last instant, in UTC epoch milliseconds, about which there is nothing to say."""
+        return -((_EPOCH - self._earliest) // _MILLISECOND), (self._notice - _EPOCH) // _MILLISECOND
+
+    def touch(self, days: Iterable[int]) -> None:
+        """Days since 1970 on which events happened that others have judged."""
+        self._days.update(day + _EPOCH.toordinal() for day in days)
+
+    def shape(self, shared: dict[str, object]) -> Shape:
+        """What events with these shared fields have in common. Raises `Refused`."""
+        return self._shape(shared)
 
     def validate(self, record: dict[str, object], index: int) -> Event:
         """The event in `record`, which is consumed. Raises `Refused`.
