@@ -1,63 +1,18 @@
-"""A small catalogue, a definition as a caller would write it, and short ways to change it."""
+"""A definition as a caller would write it, and short ways to change it."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from campanile.reports.offer import Offer
-from campanile.reports.schemas import CHANNELS, ReportSpec
+from campanile.reports.schemas import ReportSpec
 from campanile.reports.spec import Circumstances, read
 
 NOW = datetime(2025, 3, 5, 12, 0, tzinfo=UTC)
 """A Wednesday, half past five in the afternoon in Kolkata."""
 KOLKATA = "Asia/Kolkata"
 CAMPAIGN = "64a1b2c3d4e5f6a7b8c9d0e1"
-LOCALE_CHANNELS = ("PUSH", "EMAIL", "SMS", "RCS", "IN_APP")
-
-
-class Column(NamedTuple):
-    """A column of the small catalogue."""
-
-    key: str
-    header: str
-    numeric: bool = False
-    default_selected: Literal["yes", "no", "auto"] = "no"
-    splits: tuple[str, ...] = ()
-    attribution_dependent: str = "no"
-
-
-def columns(channel: str) -> Sequence[Column]:
-    goals = [
-        Column(f"campaign-stats.goal_1.{attribution}.{metric}", f"Goal 1 {attribution} {metric}", True,
-               attribution_dependent=attribution)
-        for attribution in ("view_through", "total_conversions")
-        for metric in ("converted_users", "conversion_events", "total_revenue")
-    ]  # fmt: skip
-    mail = [
-        Column("campaign-stats.opens", "Total Open", True),
-        Column("campaign-stats.sent", "Total Sent", True, "yes"),
-    ]
-    push = [
-        Column("campaign-stats.impressions", "All Platform Impressions", True, "yes"),
-        Column("campaign-stats.android.clicks", "Android Clicks", True),
-        Column("campaign-stats.sent", "All Platform Sent", True, "yes"),
-    ]
-    others = {"PUSH": push, "EMAIL": mail}.get(channel, [Column("campaign-stats.sent", "Sent", True, "yes")])
-    return [
-        Column("split.date", "Date", default_selected="auto"),
-        Column("campaign.id", "Campaign ID", default_selected="yes"),
-        Column("campaign.name", "Campaign Name", default_selected="yes"),
-        Column("split.locale", "Locale", default_selected="auto", splits=("locale",) * (channel in LOCALE_CHANNELS)),
-        Column("campaign-stats.clicks", "Clicks", True, "yes"),
-        *others,
-        *goals,
-    ]
-
-
-OFFER = Offer(columns)
 
 DEFINITION: dict[str, Any] = {
     "name": "Daily campaigns T-1",
@@ -157,7 +112,6 @@ def circumstances(**members: Any) -> Circumstances:
         "now": NOW,
         "timezone": KOLKATA,
         "attribution_model": "all_interactions",
-        "offer": OFFER,
         "recipient_allowed": lambda _: True,
     }
     return Circumstances(**{**usual, **members})
@@ -165,6 +119,3 @@ def circumstances(**members: Any) -> Circumstances:
 
 def spec(base: dict[str, Any] = SMALL, given: Circumstances | None = None, **members: Any) -> ReportSpec:
     return read(changed(base, **members), given or circumstances()).spec
-
-
-assert set(CHANNELS) > set(LOCALE_CHANNELS)

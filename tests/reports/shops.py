@@ -15,7 +15,7 @@ from campanile.reports.schemas import ReportDefinition
 from campanile.workspaces.schemas import CreatedWorkspace, Workspace
 from campanile.workspaces.secrets import MasterKey
 from campanile.workspaces.service import WorkspaceService
-from tests.reports.samples import KOLKATA, columns
+from tests.reports.samples import KOLKATA
 
 
 class WrittenRuns:
@@ -75,7 +75,7 @@ def open_shop(metadata: Metadata, clock: FixedClock) -> Shop:
         workspaces,
         campaigns,
         runs,
-        DefinitionService(metadata, clock, campaigns, columns, runs, allowed),
+        DefinitionService(metadata, clock, campaigns, runs, allowed),
         workspaces.create("Shop", id="SHOP", timezone=KOLKATA),
         workspaces.create("Stranger", id="STRANGER"),
     )

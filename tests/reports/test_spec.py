@@ -37,7 +37,6 @@ from tests.reports.samples import (
     GONE,
     KOLKATA,
     NOW,
-    OFFER,
     SMALL,
     changed,
     circumstances,
@@ -411,7 +410,7 @@ def custom(**members: Any) -> dict[str, Any]:
         ({"header": ""}, [("header_invalid", "header")]),
         ({"header": "x" * 101}, [("header_invalid", "header")]),
         ({"header": "a\nb"}, [("header_invalid", "header")]),
-        ({"header": "CLICKS"}, [("header_duplicate", "header")]),
+        ({"header": "TOTAL CLICKS"}, [("header_duplicate", "header")]),
         ({"channels": GONE}, [("required", "channels")]),
         ({"channels": []}, [("required", "channels")]),
         ({"channels": ["PUSH"]}, [("invalid_value", "channels[0]")]),
@@ -474,9 +473,9 @@ def test_short_names_follow_the_attribution_model() -> None:
 
 
 def test_headers_are_compared_with_what_is_selected() -> None:
-    column = custom(header="Clicks")
+    column = custom(header="Total clicks")
     chosen = {"EMAIL": ["campaign.id", "custom.a"]}
-    assert spec(content__columns=chosen, content__custom_attributes=[column]).custom[0].header == "Clicks"
+    assert spec(content__columns=chosen, content__custom_attributes=[column]).custom[0].header == "Total clicks"
     chosen["EMAIL"].append("campaign-stats.clicks")
     assert problems(content__columns=chosen, content__custom_attributes=[column]) == [
         ("header_duplicate", "content.custom_attributes[0].header")
@@ -613,12 +612,6 @@ def test_any_damage_is_judged(raw: Any) -> None:
         assert error.problems
     else:
         assert read({**plain(found.spec), "state": found.state}, given_circumstances).spec == found.spec
-
-
-def test_the_offer_knows_what_can_be_split() -> None:
-    assert OFFER.splits_locales("EMAIL")
-    assert not OFFER.splits_locales("MMS")
-    assert [column.key for column in OFFER.defaults("EMAIL")][:3] == ["split.date", "campaign.id", "campaign.name"]
 
 
 def test_delivery_by_webhook() -> None:

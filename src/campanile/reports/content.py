@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
+from campanile.reports import offer
+from campanile.reports.columns import columns_by_key, default_keys
 from campanile.reports.expressions import ROUND_PLACES, ExpressionError, default_attribution, parse
-from campanile.reports.offer import Offer
 from campanile.reports.reading import Fields
 from campanile.reports.schemas import CHANNELS, CustomColumn, CustomType, Splits
 
@@ -28,7 +29,7 @@ _CUSTOM_KEY = re.compile(r"custom\.[a-z][a-z0-9_]{0,39}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def splits(fields: Fields, channels: Sequence[str], offer: Offer) -> Splits:
+def splits(fields: Fields, channels: Sequence[str]) -> Splits:
     """`fields` is the member `content`."""
     inner = fields.fields("split")
     found = {name: name == "child" for name in ("date", "child", "variation", "locale")}
@@ -45,7 +46,7 @@ def splits(fields: Fields, channels: Sequence[str], offer: Offer) -> Splits:
 
 
 def columns(
-    fields: Fields | None, channels: Sequence[str], custom: Sequence[CustomColumn], offer: Offer
+    fields: Fields | None, channels: Sequence[str], custom: Sequence[CustomColumn]
 ) -> dict[str, tuple[str, ...]]:
     """Keys by channel; channels with default columns are left out. `fields` is the member `content.columns`."""
     found: dict[str, tuple[str, ...]] = {}
@@ -55,11 +56,11 @@ def columns(
         if channel not in channels:
             fields.wrong(channel[:KEY_CHARACTERS], "invalid_value", "is not one of the selected channels")
         elif fields.value(channel) not in (None, "default"):
-            found[channel] = _keys(fields, channel, custom, offer)
+            found[channel] = _keys(fields, channel, custom)
     return found
 
 
-def _keys(fields: Fields, channel: str, custom: Sequence[CustomColumn], offer: Offer) -> tuple[str, ...]:
+def _keys(fields: Fields, channel: str, custom: Sequence[CustomColumn]) -> tuple[str, ...]:
     before = len(fields.find.problems)
     suggest = before < SUGGESTING_PROBLEMS
     own = {column.key for column in custom if channel in column.channels}
@@ -76,13 +77,13 @@ def _keys(fields: Fields, channel: str, custom: Sequence[CustomColumn], offer: O
     return tuple(found)
 
 
-def custom_columns(fields: Fields, channels: Sequence[str], offer: Offer, model: str) -> tuple[CustomColumn, ...]:
+def custom_columns(fields: Fields, channels: Sequence[str], model: str) -> tuple[CustomColumn, ...]:
     """`fields` is the member `content`; `model` is the attribution model of the workspace."""
     found: list[CustomColumn] = []
     entries = fields.array("custom_attributes", most=CUSTOM_COLUMNS * len(CHANNELS), code="too_many_custom_attributes")
     for index, entry in enumerate(entries):
         inner = Fields(fields.find, entry, fields.path(f"custom_attributes[{index}]"))
-        column = _custom_column(inner, channels, offer, model)
+        column = _custom_column(inner, channels, model)
         inner.close()
         if any(column.key == other.key for other in found):
             inner.wrong("key", "invalid_value", "is used twice")
@@ -97,7 +98,7 @@ def custom_columns(fields: Fields, channels: Sequence[str], offer: Offer, model:
     return tuple(found)
 
 
-def _custom_column(fields: Fields, channels: Sequence[str], offer: Offer, model: str) -> CustomColumn:
+def _custom_column(fields: Fields, channels: Sequence[str], model: str) -> CustomColumn:
     key = fields.text("key", required=True) or ""
     if fields.has("key") and _CUSTOM_KEY.fullmatch(key) is None:
         fields.wrong("key", "invalid_value", "must be custom. and 1 to 40 lower-case letters, digits and _")
@@ -119,14 +120,14 @@ def _custom_column(fields: Fields, channels: Sequence[str], offer: Offer, model:
         key=key,
         header=header,
         channels=tuple(chosen),
-        expression=_expression(fields, tuple(chosen), offer, model),
+        expression=_expression(fields, tuple(chosen), model),
         type=fields.choice("type", _TYPES) or "number",
         decimals=4 if decimals is None else decimals,
         on_zero_division=fields.choice("on_zero_division", _ZEROS) or "blank",
     )
 
 
-def _expression(fields: Fields, channels: Sequence[str], offer: Offer, model: str) -> str:
+def _expression(fields: Fields, channels: Sequence[str], model: str) -> str:
     text = fields.text("expression", required=True)
     if text is None:
         return ""
@@ -144,14 +145,14 @@ def _expression(fields: Fields, channels: Sequence[str], offer: Offer, model: st
 
 
 def check_headers(
-    fields: Fields, keys: dict[str, tuple[str, ...]], custom: Sequence[CustomColumn], offer: Offer
+    fields: Fields, keys: Mapping[str, Sequence[str]], custom: Sequence[CustomColumn], model: str
 ) -> None:
     """Refuse custom columns whose header another column of the same file has. `fields` is the member `content`."""
     headers: dict[str, set[str]] = {}
     for index, column in enumerate(custom):
         for channel in column.channels:
             if channel not in headers:
-                headers[channel] = {header.casefold() for header in _headers(channel, keys, offer)}
+                headers[channel] = _headers(channel, keys.get(channel) or default_keys(channel, model))
             if column.header.casefold() in headers[channel]:
                 path = fields.path(f"custom_attributes[{index}].header")
                 message = f"{path}: {channel} has a column with this header already."
@@ -159,8 +160,10 @@ def check_headers(
             headers[channel].add(column.header.casefold())
 
 
-def _headers(channel: str, keys: dict[str, tuple[str, ...]], offer: Offer) -> list[str]:
-    offered = offer.of(channel)
-    if channel not in keys:
-        return [column.header for column in offer.defaults(channel)]
-    return [offered[key].header for key in keys[channel] if key in offered]
+def _headers(channel: str, keys: Sequence[str]) -> set[str]:
+    """Headers of the chosen columns, and of those that splits may add."""
+    return {
+        column.header.casefold()
+        for key, column in columns_by_key(channel).items()
+        if key in keys or key.startswith("split.")
+    }

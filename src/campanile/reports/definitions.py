@@ -16,8 +16,7 @@ from campanile.metadata import Connection, Metadata
 from campanile.reports import listing, notices, orders, repository
 from campanile.reports.documents import changes, document, merged
 from campanile.reports.names import copy_name, is_name, stem_key
-from campanile.reports.offer import Offer
-from campanile.reports.ports import Columns, Run, Runs
+from campanile.reports.ports import Run, Runs
 from campanile.reports.schemas import (
     ReportDefinition,
     ReportSpec,
@@ -76,7 +75,6 @@ class DefinitionService:
         metadata: Metadata,
         clock: Clock,
         campaigns: CampaignService,
-        columns: Columns,
         runs: Runs,
         recipient_allowed: Callable[[Workspace, str], bool],
     ) -> None:
@@ -85,7 +83,6 @@ class DefinitionService:
         self._campaigns = campaigns
         self._runs = runs
         self._recipient_allowed = recipient_allowed
-        self._offer = Offer(columns)
 
     # --- reading
 
@@ -299,7 +296,6 @@ class DefinitionService:
             now=self._clock.now(),
             timezone=workspace.settings.timezone,
             attribution_model=workspace.settings.attribution_model,
-            offer=self._offer,
             recipient_allowed=lambda address: self._recipient_allowed(workspace, address),
             state=None if definition is None else definition.state,
             previous=None if definition is None else definition.spec,

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from campanile.jobs.schedule import Slot, next_slots
+from campanile.reports import offer
+from campanile.reports.columns import columns_by_key, is_active
 from campanile.reports.names import stem
 from campanile.reports.periods import AbsolutePeriod, complete_at, covered, resolve
 from campanile.reports.schemas import ReportDefinition, ReportSpec, ReportWarning
@@ -18,15 +20,6 @@ SHOWN_IDS = 10
 """Ids that a message lists."""
 ARCHIVED_AFTER_MONTHS = 6
 """Finished campaigns are archived after so many months."""
-
-_MODELS = {
-    "view_through": "all_interactions",
-    "click_through": "all_interactions",
-    "in_session": "all_interactions",
-    "total_conversions": "last_interaction",
-    "click_conversions": "last_interaction",
-}
-"""Attribution of a column → the model under which it is filled."""
 
 
 def coming(spec: ReportSpec, given: Circumstances, definition: ReportDefinition | None = None) -> list[Slot]:
@@ -109,17 +102,15 @@ def _columns(spec: ReportSpec, given: Circumstances) -> Iterator[ReportWarning]:
                 message=f"{channel}: without Campaign ID, campaigns of one name cannot be told apart.",
                 channel=channel,
             )
-        if spec.splits.locale and not given.offer.splits_locales(channel):
+        if spec.splits.locale and not offer.splits_locales(channel):
             yield ReportWarning(
                 code="locale_split_ignored",
                 message=f"{channel} has no locales: its rows are for all of them together.",
                 channel=channel,
             )
-        offered = given.offer.of(channel)
+        columns = columns_by_key(channel)
         for key in keys or ():
-            column = offered.get(key)
-            model = None if column is None else _MODELS.get(column.attribution_dependent)
-            if model is not None and model != given.attribution_model:
+            if key in columns and not is_active(columns[key].attribution_dependent, given.attribution_model):
                 yield ReportWarning(
                     code="attribution_model_inactive",
                     message=f"{channel}: {key} stays blank under the attribution model of this workspace.",

@@ -1,34 +1,13 @@
-"""What definitions need of the other parts of reports: the columns there are, and the runs."""
+"""What definitions need of runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, Protocol
 
 from campanile.jobs.schedule import Slot
 from campanile.reports.schemas import ReportDefinition
-
-
-class ColumnDef(Protocol):
-    """A column of the catalogue."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def header(self) -> str: ...
-    @property
-    def numeric(self) -> bool: ...
-    @property
-    def splits(self) -> Sequence[str]: ...
-    @property
-    def attribution_dependent(self) -> str: ...
-    @property
-    def default_selected(self) -> Literal["yes", "no", "auto"]: ...
-
-
-Columns = Callable[[str], Sequence[ColumnDef]]
-"""Channel token → its columns in the order of the catalogue."""
 
 Run = Any
 """A run as its service answers it; `msgspec` can encode it."""

@@ -13,7 +13,6 @@ import msgspec
 from campanile.jobs.schedule import next_slots
 from campanile.reports import content, parts
 from campanile.reports.names import NAME_CHARACTERS, is_name
-from campanile.reports.offer import Offer
 from campanile.reports.periods import MOST_DAYS, MOST_OFFSET_DAYS, AbsolutePeriod, Period, Preset, RollingPeriod
 from campanile.reports.reading import Fields, Findings
 from campanile.reports.schemas import (
@@ -86,7 +85,6 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """Of the workspace."""
     attribution_model: str
     """Of the workspace."""
-    offer: Offer
     recipient_allowed: Callable[[str], bool]
     state: State | None = None
     """Of the stored definition; empty for a new one."""
@@ -116,9 +114,9 @@ def read(document: object, given: Circumstances) -> Read:
     tokens = [selected.channel for selected in channels]
     period = None if selection is None else _period(selection.fields("date_range", required=True), given)
     inner = fields.fields("content") or Fields(find, {}, "content")
-    custom = content.custom_columns(inner, tokens, given.offer, given.attribution_model)
-    keys = content.columns(inner.fields("columns"), tokens, custom, given.offer)
-    content.check_headers(inner, keys, custom, given.offer)
+    custom = content.custom_columns(inner, tokens, given.attribution_model)
+    keys = content.columns(inner.fields("columns"), tokens, custom)
+    content.check_headers(inner, keys, custom, given.attribution_model)
     inner.choice("tag_categories", _TAG_CATEGORIES)
     state = fields.choice("state", _STATES[:2] if given.state is None else _STATES)
     draft = (given.state or state) == "DRAFT"
@@ -139,7 +137,7 @@ def read(document: object, given: Circumstances) -> Read:
         filters=_filters(selection),
         columns=keys,
         custom=custom,
-        splits=content.splits(inner, tokens, given.offer),
+        splits=content.splits(inner, tokens),
         format=output,
         schedule=schedule,
         delivery=() if targets is None else parts.delivery(targets, allowed=given.recipient_allowed),
