@@ -29,7 +29,7 @@ LARGE_BODY_BYTES = 64 * 1024
 """Bodies from this size on are worth the way to another process: about 250 events."""
 
 MAX_READERS = 4
-"""Readers of one server; each needs about 100 MB. One processor is left to the server itself."""
+"""Readers of one server; each needs about 100 MB."""
 
 READING_SECONDS = 60.0
 """A reader that takes longer is stopped: no body within the limits takes more than a second."""
@@ -118,8 +118,8 @@ class _Reader:
 
 
 def default_readers() -> int:
-    """All processors but one, within bounds."""
-    return max(1, min(MAX_READERS, len(os.sched_getaffinity(0)) - 1))
+    """All processors but two, within bounds: one is the server's, one the store's. On two, readers only cost."""
+    return max(0, min(MAX_READERS, len(os.sched_getaffinity(0)) - 2))
 
 
 def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
