@@ -138,6 +138,8 @@ class IntakeService:
         self._readers = ReaderPool(readers)
         self._parsing = anyio.CapacityLimiter(self._readers.size + PARSING_THREADS)
         self._preparing: asyncio.Task[None] | None = None
+        telemetry.QUEUE_BYTES.set_function(lambda: self._pressure.pending_bytes)
+        telemetry.KNOWN_IDS_BYTES.set_function(lambda: self._ledger.size_bytes)
 
     # --- life
 
@@ -247,7 +249,6 @@ class IntakeService:
     async def _plain(self, body: BodyDecoder, ticket: Ticket) -> bytes:
         plain = await self._in_thread(body.finish)
         ticket.resize(len(plain))
-        telemetry.QUEUE_BYTES.set(self._pressure.pending_bytes)
         return plain
 
     async def _reply(self, job: _Job, ticket: Ticket) -> Reply:
@@ -303,7 +304,6 @@ class IntakeService:
             telemetry.REJECTS.labels(code).inc(count)
         if outcome.conflicting:
             telemetry.CONFLICTING.labels(workspace).inc(outcome.conflicting)
-        telemetry.KNOWN_IDS_BYTES.set(self._ledger.size_bytes)
         self._rejects.add(workspace, request.source, request.request_id, received_at, rejections)
 
     def _policy(self, request: IntakeRequest) -> Policy:
