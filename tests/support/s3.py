@@ -1,0 +1,50 @@
+"""A server that speaks S3, as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from tests.support.processes import DIE_WITH_PARENT, free_ports, stop, wait_until
+
+START_SECONDS = 60
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[str]:
+    """Yields the address of an empty server, `http://127.0.0.1:port`."""
+    (port,) = free_ports(1)
+    script = "from moto.server import main; import sys; main(sys.argv[1:])"
+    process = subprocess.Popen(
+        [*DIE_WITH_PARENT, sys.executable, "-W", "ignore", "-c", script, "-H", "127.0.0.1", "-p", str(port)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: _answers(port), process, seconds=START_SECONDS, what="the S3 server")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        stop(process)
+
+
+def make_bucket(url: str, name: str) -> None:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection.request("PUT", f"/{name}")
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/moto-api/")
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
