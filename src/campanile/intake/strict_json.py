@@ -28,11 +28,8 @@ TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},:]', re.DOTALL)
 """Strings and punctuation of a JSON text, found in one pass: a string that does not end is a token to the end."""
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_WHOLE_CHARACTERS = re.compile(
-    rb"(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+"
-)
-"""As far as no \\u escape stands for half of a character alone."""
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPES = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F])|.)", re.DOTALL)
+"""Escapes one by one; the group is set on a \\u escape that stands for half of a character alone."""
 
 
 class _NonFinite(ValueError):
@@ -202,6 +199,4 @@ def lone_surrogate(raw: bytes) -> int | None:
     """Where a \\u escape stands for half of a character, or None. The escapes before it must be valid."""
     if b"\\u" not in raw:
         return None
-    found = _WHOLE_CHARACTERS.match(raw)
-    end = found.end() if found else 0
-    return end if _HALF.match(raw, end) else None
+    return next((escape.start() for escape in _ESCAPES.finditer(raw) if escape.group(1)), None)
