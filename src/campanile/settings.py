@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     several nodes as `host1:8123,host2:8123`, one per shard."""
     metadata_url: str = ""
     """`sqlite:///file` (default: `<data>/metadata.db`) or `postgresql://user:pass@host/db`."""
+    files_url: str = ""
+    """Where report files are kept: `file:///folder` (default: `<data>/files`) or
+    `s3://bucket/prefix?endpoint=…&region=…`, with credentials from `AWS_…` variables or the role of the machine."""
     limiter_url: str = "memory://"
     """Where rate limits are counted: `memory://`, or `redis://host:port/0` shared by several processes."""
     secret_key: str = ""
@@ -59,6 +62,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Events a workspace may send at once before `intake_rate` applies."""
     failed_logins_per_minute: int = 60
     """Failed authentications per source address and minute; beyond: 429."""
+    report_jobs: int = 2
+    """Reports and deliveries worked on at the same time by this process; 0 leaves them to `campanile worker`."""
+    report_content_type: str = "application/gzip"
+    """Media type of downloads by name. They are zip archives; the default is what clients of the original expect."""
+    hide_unknown_app_id: bool = False
+    """Whether downloads of an unknown workspace answer 401 instead of saying that it is unknown."""
+    daily_dump_time: str = ""
+    """Local time of each workspace, such as `04:00`, at which its report of the day before is made; empty: never."""
+    daily_dump_days: int = 400
+    """Days for which those reports are kept."""
+    smtp_url: str = ""
+    """Mail server: `smtp://host:25`, `smtp+starttls://user:password@host:587` or `smtps://user:password@host:465`;
+    empty: no mail is sent."""
+    mail_from: str = "Campanile <reports@localhost>"
+    """Sender of mails."""
+    mail_subject: str = "Your Campanile data exports are ready"
+    """Subject of mails with a report; may hold `{report_name}`, `{file_date}` and `{status}`."""
+    mail_domains: str = ""
+    """Domains whose addresses may get reports, separated by commas; `*` for all, empty for none."""
+    mail_attachment_bytes: int = 1024 * 1024
+    """Files up to this size are attached, besides the link; 0 for links only."""
+    webhooks_to_private_addresses: bool = False
+    """Whether webhooks may go to addresses that are not public, such as those of a local network."""
     min_free_bytes: int = 1024 * 1024 * 1024
     """Free disk space in `data` below which writes are refused (503)."""
 
@@ -73,6 +99,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def resolved_metadata_url(self) -> str:
         return self.metadata_url or f"sqlite:///{self.data_path / 'metadata.db'}"
+
+    @property
+    def resolved_files_url(self) -> str:
+        return self.files_url or (self.data_path / "files").as_uri()
 
     @property
     def resolved_base_url(self) -> str:
