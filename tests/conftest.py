@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from campanile.clock import FixedClock
 from tests.support.clickhouse import ClusterInfo, clickhouse_cluster
@@ -22,6 +23,10 @@ if TYPE_CHECKING:  # the embedded engine is a large library; pure tests do witho
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 """A Wednesday noon, far from any clock change."""
+
+# How long an example takes says more about the machine than about the code.
+hypothesis_settings.register_profile("campanile", deadline=None, print_blob=True)
+hypothesis_settings.load_profile("campanile")
 
 # The settings of the person who runs the tests are not the settings under test.
 for _name in [name for name in os.environ if name.startswith("CAMPANILE_")]:
