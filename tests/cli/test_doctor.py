@@ -20,8 +20,8 @@ from tests.support.processes import free_ports
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=str(tmp_path / "data"), port=free_ports(1)[0])
+def settings(data_folder: Path) -> Settings:
+    return Settings(data=str(data_folder / "data"), port=free_ports(1)[0])
 
 
 def levels(settings: Settings) -> dict[str, tuple[str, str]]:

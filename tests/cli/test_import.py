@@ -262,7 +262,8 @@ def test_what_was_on_its_way_is_sent_again_and_known(server: FakeServer, file: P
     interrupt(server, file)
     with importer(server, file) as again:
         counters = again.run()
-    assert (counters.accepted, counters.duplicates) == (ROWS - 100, 100)
+    assert counters.accepted + counters.duplicates == ROWS
+    assert counters.duplicates in (100, 200), "the lost batch, and at most the one that was under way beside it"
     assert len(server.events) == ROWS
 
 
