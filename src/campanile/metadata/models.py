@@ -233,8 +233,10 @@ class ReportRunRow(Base):
     attempt: Mapped[int] = mapped_column(Integer)
     progress: Mapped[float] = mapped_column(Double)
     as_of: Mapped[datetime | None]
+    """When the last attempt began to read."""
+    mark: Mapped[int | None] = mapped_column(BigInteger)
+    """Sequence of the last events it saw."""
     created_at: Mapped[datetime]
-    created_by: Mapped[str]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
     """Code of what went wrong."""
