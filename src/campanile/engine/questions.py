@@ -5,6 +5,9 @@ written, for lookups to which a repetition makes no difference) or `{{snapshots}
 sub-select that carries the workspace predicate. A file that names a table itself, or reads none of the three, is
 refused when it is loaded, so a question without a tenant filter cannot exist.
 
+What several questions share stands once, in `questions/parts/`: `{{part:touches}}` is replaced by that file's text
+before anything else happens, so parts are checked wherever they are used.
+
 Two header lines name the result columns: `-- keys: a, b` and `-- sums: x, y`. On a cluster every shard answers the
 question over its own rows and the engine adds the sums per key; without sums the rows of all shards are united.
 """
@@ -28,6 +31,7 @@ _SOURCES = {
 }
 _TABLES = {"events": "events", "raw_events": "events", "snapshots": "snapshots"}
 _MACRO = re.compile(r"\{\{(\w+)\}\}")
+_PART = re.compile(r"\{\{part:(\w+)\}\}")
 _NAMED_TABLE = re.compile(r"\b(?:FROM|(?<!ARRAY )JOIN|TABLE|INTO)\s+(?!\(|\{\{)([A-Za-z_`\"][\w.`\"]*)", re.IGNORECASE)
 _TABLE_FUNCTION = re.compile(r"\b(?:remote|remoteSecure|cluster|clusterAllReplicas|merge|url|file|s3|mysql|postgresql"
                              r"|dictGet\w*|joinGet\w*|viewIfPermitted)\s*\(", re.IGNORECASE)  # fmt: skip
@@ -85,7 +89,7 @@ def parse_question(name: str, text: str) -> Question:
         key: tuple(part.strip() for part in value.split(",") if part.strip())
         for key, value in re.findall(r"^--\s*(keys|sums):\s*(.*)$", text, re.MULTILINE)
     }
-    body = re.sub(r"--[^\n]*", "", text).strip().rstrip(";")
+    body = _with_parts(text).strip().rstrip(";")
     used = _MACRO.findall(body)
     unknown = sorted(set(used) - set(_SOURCES))
     if unknown:
@@ -103,11 +107,19 @@ def parse_question(name: str, text: str) -> Question:
     return Question(name, body, headers.get("keys", ()), headers.get("sums", ()))
 
 
+def _with_parts(text: str) -> str:
+    """A question without comments and with its parts; parts may have parts."""
+    return _PART.sub(lambda match: _with_parts(_read(f"parts/{match.group(1)}.sql")), re.sub(r"--[^\n]*", "", text))
+
+
+def _read(path: str) -> str:
+    return (resources.files("campanile.engine") / "questions" / path).read_text(encoding="utf-8")
+
+
 @cache
 def load_question(name: str) -> Question:
     """The question in `questions/<name>.sql`."""
-    path = resources.files("campanile.engine") / "questions" / f"{name}.sql"
-    return parse_question(name, path.read_text(encoding="utf-8"))
+    return parse_question(name, _read(f"{name}.sql"))
 
 
 def question_names() -> list[str]:

@@ -42,7 +42,7 @@ WITHOUT_CLICKS = ("CONNECTOR", "FACEBOOK", "GOOGLE_ADS")
 CONTROLLED = ("PUSH", "EMAIL", "SMS", "MMS", "RCS", "WHATSAPP", "IN_APP", "ON_SITE")
 """Channels whose campaigns have control groups."""
 
-_CLICKS = ("click_through", "in_session", "click_conversions")
+CLICKS = ("click_through", "in_session", "click_conversions")
 _Figure = Literal[
     "converted_users",
     "conversion_events",
@@ -175,5 +175,5 @@ _BASE_NAMES = {
 
 def _base(channel: str, attribution: AttributionType) -> str:
     bases = next(bases for bases in CONVERSION_BASES if CHANNELS[channel] in bases.channels)
-    term: Term = bases.click if attribution in _CLICKS else bases.view
+    term: Term = bases.click if attribution in CLICKS else bases.view
     return _BASE_NAMES[(term.count, term.unique)]

@@ -1,0 +1,225 @@
+"""From the numbers of a row to the values of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+from campanile.metrics.formulas import channel_fraction, conversion_base
+from campanile.metrics.pairs import ZERO, Pair
+from campanile.metrics.registry import COUNTS, RATES
+from campanile.metrics.rows import BotMode
+from campanile.reports.columns.catalogue import columns_by_key
+from campanile.reports.columns.definitions import (
+    Amplified,
+    AttributionType,
+    ColumnDef,
+    Counted,
+    Detailed,
+    Failing,
+    GoalFigure,
+    HeldOut,
+    RegistryRate,
+    Share,
+    Source,
+    StepPassed,
+)
+from campanile.reports.goals import NO_CONTROL, ControlFigures, GoalFigures
+from campanile.reports.row_numbers import CONTROL_REASONS, Conversions, PortionNumbers, RowKey
+from campanile.reports.schemas import CHANNELS
+
+Number = int | Decimal | None
+
+_ARITHMETIC = Context(prec=40, rounding=ROUND_HALF_UP)
+_ZERO = Decimal(0)
+_HUNDRED = Decimal(100)
+_NONE = Conversions()
+
+
+class RowFacts:
+    """One row while its cells are computed."""
+
+    __slots__ = ("_funnels", "_key", "_portion", "control", "goals", "names", "numbers", "tracked", "whole")
+
+    def __init__(
+        self,
+        portion: PortionNumbers,
+        key: RowKey,
+        *,
+        tracked: bool,
+        names: Sequence[str],
+        goals: GoalFigures,
+        control: ControlFigures,
+    ) -> None:
+        number, day, locale, variation = key
+        self._portion = portion
+        self._key = key
+        self._funnels: dict[str, Mapping[str, Pair]] = {}
+        self.numbers = portion.row(number, day, locale, variation)
+        self.whole = portion.row(number, day, "", "") if locale or variation else self.numbers
+        """Of the same campaign and day over all locales and variations."""
+        self.tracked = tracked
+        """Whether deliveries of the campaign are reported."""
+        self.names = names
+        """Goals in order."""
+        self.goals = goals
+        self.control = control
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was counted."""
+        return self.numbers.anything or any(found.total or found.unique for found in self.goals.values())
+
+    def funnel(self, platform: str) -> Mapping[str, Pair]:
+        """The delivery funnel on a platform, over all locales and variations."""
+        if platform not in self._funnels:
+            number, day, _, _ = self._key
+            self._funnels[platform] = self._portion.funnel(self.whole, number, day, platform)
+        return self._funnels[platform]
+
+
+Cell = Callable[[RowFacts], Number]
+
+
+class CellMaker:
+    """Makes the functions that compute numeric cells of one channel."""
+
+    def __init__(self, channel: str, attribution: AttributionType, bot_mode: BotMode) -> None:
+        self._token = channel
+        self._channel = CHANNELS[channel]
+        self._attribution: AttributionType = attribution
+        self._bot_mode = bot_mode
+
+    def cell(self, column: ColumnDef) -> Cell | None:
+        """The function for a numeric column; None for other ones and for those that nothing is known of."""
+        return self._cell(column.cell) if column.numeric else None
+
+    def _cell(self, source: Source) -> Cell | None:
+        match source:
+            case Counted():
+                return self._counted(source)
+            case RegistryRate():
+                return self._rate(source)
+            case Share(part, whole):
+                return self._share(part, whole)
+            case StepPassed(step, platform):
+                return lambda row: row.funnel(platform).get(step, ZERO).total
+            case HeldOut(group, platform):
+                place = (platform, CONTROL_REASONS[group])
+                return lambda row: row.whole.reasons.get(place, 0)
+            case Failing(reasons, platform):
+                places = tuple((platform, reason) for reason in reasons)
+                return lambda row: sum(row.numbers.reasons.get(place, 0) for place in places)
+            case Detailed(detail, platform):
+                where = (platform, detail)
+                return lambda row: row.numbers.details.get(where, 0)
+            case Amplified():
+                return _amplified(source)
+            case GoalFigure():
+                return self._goal(source)
+            case _:
+                return None
+
+    def _counted(self, source: Counted) -> Cell | None:
+        count, platform = source.count, source.platform
+        if COUNTS[count].adjusted and self._bot_mode == "off":
+            return None
+        if source.metric_type == "TOTAL":
+            return lambda row: row.numbers.on(platform).get(count, ZERO).total
+        return lambda row: row.numbers.on(platform).get(count, ZERO).unique
+
+    def _rate(self, source: RegistryRate) -> Cell | None:
+        rate, channel, platform, metric_type = RATES[source.rate], self._channel, source.platform, source.metric_type
+        if rate.adjusted and self._bot_mode == "off":
+            return None
+        return lambda row: percentage(
+            *channel_fraction(rate, channel, row.numbers.on(platform), metric_type, row.tracked)
+        )
+
+    def _share(self, part_key: str, whole_key: str) -> Cell | None:
+        known = columns_by_key(self._token)
+        part, whole = self.cell(known[part_key]), self.cell(known[whole_key])
+        if part is None or whole is None:
+            return None
+
+        def share(row: RowFacts) -> Number:
+            n, d = part(row), whole(row)
+            return percentage(int(n or 0), int(d or 0))
+
+        return share
+
+    def _goal(self, source: GoalFigure) -> Cell:
+        attribution = source.attribution or self._attribution
+        index, platform, channel, group = source.goal - 1, source.platform, self._channel, source.group or ""
+
+        def conversions(row: RowFacts) -> Conversions | None:
+            if index >= len(row.names):
+                return None
+            return row.goals.get((platform, attribution, row.names[index]), _NONE)
+
+        def base(row: RowFacts) -> int:
+            return conversion_base(channel, attribution.upper(), row.numbers.on(platform), row.tracked)
+
+        def control(row: RowFacts) -> tuple[int, int]:
+            return row.control.get((group, platform, attribution, row.names[index]), NO_CONTROL)
+
+        def figure(row: RowFacts) -> Number:
+            found = conversions(row)
+            if found is None:
+                return None
+            match source.figure:
+                case "converted_users":
+                    return found.unique
+                case "conversion_events":
+                    return found.total
+                case "cvr":
+                    return percentage(found.unique, base(row))
+                case "total_revenue":
+                    return found.revenue
+                case "average_order_value":
+                    return _quotient(found.revenue, found.total)
+                case "average_revenue_per_user":
+                    return _quotient(found.revenue, found.unique)
+                case "control_conversions":
+                    return control(row)[0]
+                case "control_cvr":
+                    return percentage(*control(row))
+                case "control_uplift":
+                    return uplift(found.unique, base(row), *control(row))
+
+        return figure
+
+
+def percentage(n: int, d: int) -> Decimal:
+    """100 · n / d, not rounded; 0 when `d` is 0."""
+    return _ARITHMETIC.divide(Decimal(100 * n), Decimal(d)) if d else _ZERO
+
+
+def uplift(unique: int, base: int, control_unique: int, members: int) -> Decimal:
+    """Change of the conversion rate against a control group in percent; 0 where nobody in the group converted."""
+    if not control_unique or not members:
+        return _ZERO
+    if not base:
+        return -_HUNDRED  # nobody was reached: the rate is 0
+    return _ARITHMETIC.divide(Decimal(100 * (unique * members - control_unique * base)), Decimal(control_unique * base))
+
+
+def _quotient(amount: Decimal, parts: int) -> Decimal:
+    return _ARITHMETIC.divide(amount, Decimal(parts)) if parts else _ZERO
+
+
+def _amplified(source: Amplified) -> Cell:
+    platform, place = source.platform, (source.platform, "amplified_impression")
+
+    def delivery_rate(row: RowFacts) -> Number:
+        counts = row.numbers.on(platform)
+        alone = max(0, counts.get("impression", ZERO).total - row.numbers.details.get(place, 0))
+        return percentage(alone, counts.get("sent", ZERO).total)
+
+    def gain(row: RowFacts) -> Number:
+        counts = row.numbers.on(platform)
+        amplified = row.numbers.details.get(place, 0)
+        alone = max(0, counts.get("impression", ZERO).total - amplified)
+        return percentage(amplified, alone) if counts.get("sent", ZERO).total else _ZERO
+
+    return delivery_rate if source.figure == "fcm_delivery_rate" else gain

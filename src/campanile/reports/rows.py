@@ -1,0 +1,417 @@
+"""The rows of reports: a stream per channel, in the order of the file, with the Stats API's numbers.
+
+Campaigns are put in order first. Then they are counted some at a time: every question of a run names a bounded number
+of campaigns, days and events, so memory stays flat here and in the engine however large the report is, and other
+questions get their turn in between. All questions see the log as of one sequence, so it does not matter that they are
+asked one after the other (report specification 6.2, 11).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from campanile.campaigns.schemas import Campaign
+from campanile.kit.times import Window, day_start, epoch_milliseconds, window
+from campanile.metrics.snapshots import Cells
+from campanile.reports.axes import Extent, Fan, Label, day_axis, fan
+from campanile.reports.cells import RowFacts
+from campanile.reports.goals import BlockGoals, Credits, gather
+from campanile.reports.plan import Needs
+from campanile.reports.row_numbers import PortionNumbers
+from campanile.reports.row_writer import Columns, RowWriter
+from campanile.reports.row_writer import Labels as RowLabels
+from campanile.reports.rows_repository import UNLABELLED, RowsRepository, Scope, implied
+from campanile.reports.schemas import CHANNELS, ChannelSelection, ReportSpec, ReportWarning
+from campanile.reports.selection import Choice, Labels, Target, choose, needs_labels, unknown_values
+from campanile.reports.sheet import Batch, Column, Sheet
+from campanile.reports.traits import Traits, campaign_goals
+from campanile.workspaces.schemas import Workspace
+
+__all__ = ["Column", "RowsService", "Sheet"]
+
+TARGETS_PER_BLOCK = 250
+"""Campaigns with rows that are looked at together; their children may be many more."""
+ROWS_PER_PORTION = 4_000
+"""Rows counted by one set of questions."""
+EVENTS_PER_PORTION = 3_000_000
+"""Events behind them, about; a single campaign, or a single day of one, may have more."""
+DOCUMENTS_AT_ONCE = 50
+"""Campaign documents in memory; each may be a megabyte."""
+LABELS_AT_ONCE = 500
+"""Documents read at once for filters, which keep little of them."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FOREVER = 2**52
+"""Milliseconds beyond every event."""
+
+_Document = Mapping[str, Any]
+_Item = TypeVar("_Item")
+
+
+class Campaigns(Protocol):
+    """Knows campaigns; the campaign service."""
+
+    def everything(self, workspace_id: str) -> Sequence[Campaign]: ...
+
+    def documents(self, workspace_id: str, ids: Collection[str]) -> Mapping[str, dict[str, Any]]: ...
+
+
+class _Shape(NamedTuple):
+    """The rows of one target."""
+
+    days: Sequence[int]
+    """Instants that days start, ascending; (0,) for one row over the whole range, nothing for no row at all."""
+    fan: Fan
+    events: int
+    """Events behind the rows, about."""
+
+    @property
+    def rows(self) -> int:
+        return len(self.days) * self.fan.rows
+
+
+class _Block(NamedTuple):
+    """Some consecutive targets, and what is known about them before they are counted."""
+
+    targets: Sequence[Target]
+    shapes: Sequence[_Shape]
+    scope: Scope
+    cells: Cells
+    goals: BlockGoals
+
+
+class _Portion(NamedTuple):
+    """Rows that are counted together: some targets of a block, or some days of one."""
+
+    numbers: Sequence[int]
+    """Of the targets, within the block."""
+    days: Sequence[int] | None
+    """None: all of each."""
+
+
+class RowsService:
+    """Makes the rows of reports. Blocks: call it from a worker thread."""
+
+    def __init__(self, repository: RowsRepository, campaigns: Campaigns, credits: Credits) -> None:
+        self._repository = repository
+        self._campaigns = campaigns
+        self._credits = credits
+
+    def sheets(self, workspace: Workspace, spec: ReportSpec, days: Window, as_of: int) -> Iterator[Sheet]:
+        """One sheet per selected channel, in the order of files.
+
+        Args:
+            days: the window of the run.
+            as_of: the sequence of the last group of events that the run sees, see `reports.as_of`.
+
+        Raises:
+            EngineUnavailable: the event store cannot be read. QuestionTimeout: a single campaign is too large for
+            the configured time.
+        """
+        everything = self._campaigns.everything(workspace.id)
+        counted = self._repository.active(workspace.id, days, as_of)
+        labels: dict[str, Labels] = {}
+        unknown: list[str] = []
+        if needs_labels(spec.filters) and spec.campaigns == "all":
+            labels = self._labels(workspace.id, everything)
+            unknown = unknown_values(spec.filters, labels.values())
+        for place, selection in enumerate(spec.channels):
+            choice = choose(everything, spec, selection, days, counted, labels)
+            warnings = [] if place else list(_selection_warnings(choice, unknown))
+            yield self._sheet(workspace, spec, selection, choice.targets, days, as_of, warnings)
+
+    def _labels(self, workspace: str, campaigns: Sequence[Campaign]) -> dict[str, Labels]:
+        labels = {}
+        ids = [campaign.campaign_id for campaign in campaigns]
+        for names in _chunks(ids, LABELS_AT_ONCE):
+            for name, document in self._campaigns.documents(workspace, names).items():
+                tags = document.get("basic_details", {}).get("tags", ())
+                labels[name] = Labels(frozenset(tags), document.get("created_by", ""))
+        return labels
+
+    def _sheet(
+        self,
+        workspace: Workspace,
+        spec: ReportSpec,
+        selection: ChannelSelection,
+        targets: Sequence[Target],
+        days: Window,
+        as_of: int,
+        warnings: list[ReportWarning],
+    ) -> Sheet:
+        columns = Columns(selection.channel, spec, workspace.settings)
+        warnings.extend(columns.warnings())
+        if spec.splits.parent_totals and spec.splits.child and any(len(target.members) > 1 for target in targets):
+            message = "Rows of parents contain those of their children: sums over a column count twice."
+            warnings.append(ReportWarning(code="parent_totals", message=message, channel=selection.channel))
+        counter = _Counter(
+            self._repository, self._campaigns, self._credits, workspace, spec, columns, days, as_of, warnings
+        )
+        return Sheet(selection.channel, columns.columns(), counter.batches(targets), warnings)
+
+
+class _Counter:
+    """Makes the rows of one sheet."""
+
+    def __init__(
+        self,
+        repository: RowsRepository,
+        campaigns: Campaigns,
+        credits: Credits,
+        workspace: Workspace,
+        spec: ReportSpec,
+        columns: Columns,
+        days: Window,
+        as_of: int,
+        warnings: list[ReportWarning],
+    ) -> None:
+        self._repository = repository
+        self._campaigns = campaigns
+        self._credits = credits
+        self._workspace = workspace
+        self._zone = ZoneInfo(workspace.settings.timezone)
+        self._spec = spec
+        self._columns = columns
+        self._needs: Needs = columns.needs()
+        self._writer = RowWriter(columns, workspace.settings)
+        self._window = days
+        self._as_of = as_of
+        self._warnings = warnings
+        self._uniques_added = False
+
+    def batches(self, targets: Sequence[Target]) -> Iterator[Batch]:
+        for chosen in _chunks(targets, TARGETS_PER_BLOCK):
+            block = self._block(chosen)
+            for portion in self._portions(block):
+                batch = self._count(block, portion)
+                if batch:
+                    yield batch
+        self._warnings.extend(self._writer.warnings())
+        if self._uniques_added:
+            message = "Unique counts that were reported as numbers were added up."
+            self._warnings.append(ReportWarning(code="uniques_added", message=message, channel=self._columns.channel))
+
+    def _block(self, targets: Sequence[Target]) -> _Block:
+        """What there is to count for some targets."""
+        members: dict[str, list[int]] = defaultdict(list)
+        for number, target in enumerate(targets):
+            for member in target.members:
+                members[member.campaign_id].append(number)
+        lifetime = self._spec.data_window == "lifetime"
+        extents = {name: Extent() for name in members}
+        start, end = (0, _FOREVER) if lifetime else (_ms(self._window.start), _ms(self._window.end))
+        for activity in self._repository.activity(self._workspace.id, members, start, end, self._as_of):
+            extents[activity.campaign_id].add(activity)
+        today = (_EPOCH + timedelta(microseconds=self._as_of)).astimezone(self._zone).date()
+        first, last = (_EPOCH.date(), today) if lifetime else (self._window.first, self._window.last)
+        cells = self._repository.cells(self._workspace.id, members, first, last, self._as_of)
+        if lifetime:
+            first = min((*self._first_days(extents.values(), cells), today))
+        days = self._days(first, last)
+        starts = {day: moment for moment, day in days.items()}
+        for cell in cells.each():
+            extent = extents[cell.campaign_id]
+            if (day := date.fromisoformat(cell.day)) in starts:
+                extent.stretch(starts[day])
+            extent.locales.update({cell.locale} - {""})
+            extent.variations.update({cell.variation} - {""})
+        merged = [_merged(extents[member.campaign_id] for member in target.members) for target in targets]
+        fans = [fan(target, extent, self._columns.splits) for target, extent in zip(targets, merged, strict=True)]
+        range_ = window(first, last, self._workspace.settings.timezone)
+        scope = Scope(
+            workspace=self._workspace.id,
+            settings=self._workspace.settings,
+            channel=CHANNELS[self._columns.channel],
+            as_of=self._as_of,
+            days=days,
+            start=_ms(range_.start),
+            end=_ms(range_.end),
+            by_day="date" in self._columns.splits,
+            members={name: tuple(numbers) for name, numbers in members.items()},
+            implied=implied(member for target in targets for member in target.members),
+            splits={number: found.bits for number, found in enumerate(fans) if found.bits},
+            platforms=self._needs.platforms,
+        )
+        goals = gather(self._repository, self._credits, self._workspace, targets, scope, self._needs, cells)
+        shapes = [
+            _Shape(self._day_axis(target, extent, days, goals.days(number)), fans[number], extent.events)
+            for number, (target, extent) in enumerate(zip(targets, merged, strict=True))
+        ]
+        return _Block(targets, shapes, scope, cells, goals)
+
+    def _first_days(self, extents: Iterable[Extent], cells: Cells) -> Iterator[date]:
+        for extent in extents:
+            if extent.first is not None:
+                yield (_EPOCH + timedelta(milliseconds=extent.first)).astimezone(self._zone).date()
+        yield from (date.fromisoformat(cell.day) for cell in cells.each())
+
+    def _days(self, first: date, last: date) -> dict[int, date]:
+        """The days of the range by the instant they start, ascending; one that the zone left out has none."""
+        dates = (first + timedelta(days=place) for place in range((last - first).days + 1))
+        return {_ms(day_start(day, self._zone)): day for day in dates}
+
+    def _day_axis(
+        self, target: Target, extent: Extent, days: Mapping[int, date], goal_days: Collection[int]
+    ) -> Sequence[int]:
+        if target.counted_only and extent.first is None and not goal_days:
+            return ()
+        if "date" not in self._columns.splits:
+            return (0,)
+        return day_axis(target, extent, list(days), goal_days, lifetime=self._spec.data_window == "lifetime")
+
+    def _portions(self, block: _Block) -> Iterator[_Portion]:
+        """The rows of a block cut into what is counted at once."""
+        chosen: list[int] = []
+        rows = events = 0
+        for number, shape in enumerate(block.shapes):
+            if not shape.rows:
+                continue
+            fits = rows + shape.rows <= ROWS_PER_PORTION and events + shape.events <= EVENTS_PER_PORTION
+            if chosen and not fits:
+                yield _Portion(chosen, None)
+                chosen, rows, events = [], 0, 0
+            slices = list(_slices(shape)) if block.scope.by_day else []
+            if len(slices) > 1:
+                yield from (_Portion([number], part) for part in slices)
+            else:
+                chosen.append(number)
+                rows += shape.rows
+                events += shape.events
+        if chosen:
+            yield _Portion(chosen, None)
+
+    def _count(self, block: _Block, portion: _Portion) -> Batch:
+        """The rows of a portion."""
+        scope = _narrowed(block.scope, portion)
+        numbers = PortionNumbers(scope, self._needs, block.cells)
+        numbers.fill(self._repository)
+        self._uniques_added |= numbers.uniques_added
+        batch: Batch = []
+        for chosen in _chunks(portion.numbers, DOCUMENTS_AT_ONCE):
+            documents = self._documents(block.targets[number].campaign for number in chosen)
+            for number in chosen:
+                days = block.shapes[number].days if portion.days is None else portion.days
+                self._write(block, number, days, numbers, documents, batch)
+        return batch
+
+    def _documents(self, campaigns: Iterable[Campaign]) -> Mapping[str, _Document]:
+        """Documents of campaigns and their parents, if a column asks for one."""
+        if not self._needs.documents:
+            return {}
+        ids: dict[str, None] = {}
+        for campaign in campaigns:
+            ids[campaign.campaign_id] = None
+            if campaign.parent_id is not None:
+                ids[campaign.parent_id] = None
+        return self._campaigns.documents(self._workspace.id, list(ids))
+
+    def _write(
+        self,
+        block: _Block,
+        number: int,
+        days: Sequence[int],
+        numbers: PortionNumbers,
+        documents: Mapping[str, _Document],
+        batch: Batch,
+    ) -> None:
+        """Append the rows of one target for some of its days."""
+        target, shape, goals = block.targets[number], block.shapes[number], block.goals
+        campaign = target.campaign
+        wanted = campaign_goals(campaign, goals.names(number))
+        document = documents.get(campaign.campaign_id, {})
+        parent = documents.get(campaign.parent_id or "", {})
+        traits = Traits(target, wanted, document, parent, self._zone)
+        names = [goal.name for goal in wanted]
+        places = [
+            (variation, locale, self._writer.told(traits, _content_key(locale), _content_key(variation)))
+            for variation in shape.fan.variations
+            for locale in shape.fan.locales
+        ]
+        for day in days:
+            rows = []
+            anything = False
+            for variation, locale, told in places:
+                facts = RowFacts(
+                    numbers,
+                    (number, day, locale.key, variation.key),
+                    tracked=campaign.delivery_tracking,
+                    names=names,
+                    goals=goals.row(number, day, locale.key, variation.key),
+                    control=goals.control(number, day),
+                )
+                counted = facts.anything
+                anything = anything or counted
+                if counted or not (variation.counted_only or locale.counted_only):
+                    shown = RowLabels(
+                        block.scope.days[day] if block.scope.by_day else None,
+                        variation.text,
+                        locale.text or self._columns.locale_text(),
+                    )
+                    rows.append(self._writer.row(told, shown, facts, campaign.campaign_id))
+            if anything or not (block.scope.by_day and self._spec.splits.skip_zero_days):
+                batch.extend(rows)
+
+
+def _content_key(label: Label) -> str:
+    """A locale or variation as documents name it; '' for the default one."""
+    return "" if label.key == UNLABELLED else label.key
+
+
+def _slices(shape: _Shape) -> Iterator[Sequence[int]]:
+    """The days of a target, as many at once as can be counted together."""
+    by_rows = ROWS_PER_PORTION // shape.fan.rows
+    by_events = len(shape.days) * EVENTS_PER_PORTION // max(1, shape.events)
+    return _chunks(shape.days, max(1, min(by_rows, by_events)))
+
+
+def _narrowed(scope: Scope, portion: _Portion) -> Scope:
+    """The scope of a portion of a block."""
+    chosen = set(portion.numbers)
+    members = {
+        name: kept
+        for name, numbers in scope.members.items()
+        if (kept := tuple(number for number in numbers if number in chosen))
+    }
+    scope = msgspec.structs.replace(scope, members=members)
+    if portion.days is None:
+        return scope
+    days = {moment: scope.days[moment] for moment in portion.days}
+    end = next((moment for moment in scope.days if moment > portion.days[-1]), scope.end)
+    return msgspec.structs.replace(scope, days=days, start=portion.days[0], end=end)
+
+
+def _merged(extents: Iterable[Extent]) -> Extent:
+    merged = Extent()
+    for extent in extents:
+        merged.merge(extent)
+    return merged
+
+
+def _selection_warnings(choice: Choice, unknown: Sequence[str]) -> Iterator[ReportWarning]:
+    if choice.missing:
+        yield ReportWarning(
+            code="campaign_not_found",
+            message=f"No campaigns with these ids: {', '.join(choice.missing)}.",
+            count=len(choice.missing),
+        )
+    if unknown:
+        yield ReportWarning(
+            code="filter_value_unknown",
+            message=f"No campaign has what these filters ask for: {', '.join(unknown)}.",
+            count=len(unknown),
+        )
+
+
+def _chunks(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _ms(moment: datetime) -> int:
+    return epoch_milliseconds(moment)
