@@ -222,6 +222,8 @@ class ReportRunRow(Base):
     definition_version: Mapped[int] = mapped_column(Integer)
     stem: Mapped[str]
     """Of the name the report had; empty for the daily dump."""
+    by_name: Mapped[bool]
+    """Whether its file can be asked for by its name."""
     trigger: Mapped[str]
     slot_at: Mapped[datetime | None]
     slot_key: Mapped[str | None]
@@ -265,8 +267,6 @@ class ReportFileRow(Base):
     file_date: Mapped[date]
     name: Mapped[str]
     """What the file is called when it is downloaded."""
-    by_name: Mapped[bool]
-    """Whether it can be asked for by its name."""
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str]
     link_digest: Mapped[bytes | None]
