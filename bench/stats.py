@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def run(rounds: int = 7, recipients: int = 100_000) -> list[Ratio]:
                 client.put(f"{server.url}/v1/campaigns/{campaign}", json=body).raise_for_status()
         server.stop()
         _fill(folder / "server", credentials.workspace_id, recipients)
-        shutil.copytree(folder / "server" / "engine", folder / "bare" / "engine")
+        _fill(folder / "bare", credentials.workspace_id, recipients)
         engine = open_engine(Settings(data=str(folder / "bare")))
         asks = _asks(engine, credentials.workspace_id)
         server.start()
@@ -140,6 +139,7 @@ def _days() -> tuple[date, date]:
 
 def _fill(data: Path, workspace: str, recipients: int) -> None:
     engine = open_engine(Settings(data=str(data)))
+    engine.migrate()
     start = datetime.combine(FIRST.date(), datetime.min.time()).isoformat(sep=" ")
     with engine._write() as client:  # type: ignore[attr-defined]
         client.command(FILL.format(workspace=workspace, start=start, recipients=recipients))
