@@ -1,0 +1,1 @@
+"""Conversions: which campaigns earn credit for what people did afterwards (conversions specification)."""

@@ -1,0 +1,80 @@
+"""The questions about conversions: parameters in, integers out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from campanile.attribution.plan import Plan, plan_parameters
+from campanile.attribution.rules import CONTROL_GROUPS, CONTROL_REASONS
+from campanile.attribution.schemas import ControlKey, Conversions, CreditKey, HoldoutKey
+from campanile.engine import Engine
+from campanile.kit.times import Window, epoch_milliseconds
+
+LEVEL_BITS = 3
+"""Bits of a slot that hold the level."""
+
+
+class ConversionRepository:
+    """Asks the engine. Every method answers an empty plan without asking."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def conversions(
+        self, workspace: str, plan: Plan, window: Window, slots: Mapping[str, list[int]]
+    ) -> dict[CreditKey, Conversions]:
+        """Credited conversions per target, node and goal.
+
+        Args:
+            slots: per campaign asked about: 8 · target + level for everything its credits count for.
+        """
+        if not plan.members or not slots:
+            return {}
+        rows = await self._engine.answer("conversions", workspace, **plan_parameters(plan, window, list(slots), slots))
+        names = _goal_names(plan, slots)
+        return {
+            (slot >> LEVEL_BITS, *place, names[slot >> LEVEL_BITS][goal - 1]): Conversions(total, unique, paid)
+            for slot, *place, goal, total, unique, paid in rows
+        }
+
+    async def control_conversions(
+        self, workspace: str, plan: Plan, window: Window, slots: Mapping[str, list[int]]
+    ) -> dict[ControlKey, Conversions]:
+        """Conversions of people who were held out."""
+        if not plan.members or not slots:
+            return {}
+        rows = await self._engine.answer(
+            "control_conversions", workspace, **plan_parameters(plan, window, list(slots), slots)
+        )
+        names = _goal_names(plan, slots)
+        return {
+            (slot >> LEVEL_BITS, CONTROL_GROUPS[book - 1], platform, names[slot >> LEVEL_BITS][goal - 1]): Conversions(
+                total, unique, paid
+            )
+            for slot, book, platform, goal, total, unique, paid in rows
+        }
+
+    async def held_out(self, workspace: str, window: Window, slots: Mapping[str, list[int]]) -> dict[HoldoutKey, int]:
+        """(User, instance) pairs held out in the range."""
+        if not slots:
+            return {}
+        rows = await self._engine.answer("held_out", workspace, **_held_out_parameters(window, slots))
+        return {(slot >> LEVEL_BITS, CONTROL_GROUPS[book - 1], platform): pairs for slot, book, platform, pairs in rows}
+
+
+def _goal_names(plan: Plan, slots: Mapping[str, Sequence[int]]) -> dict[int, tuple[str, ...]]:
+    """Per target: the names of its goals."""
+    return {slot >> LEVEL_BITS: plan.goal_names[member] for member in slots if member in plan.goal_names
+            for slot in slots[member]}  # fmt: skip
+
+
+def _held_out_parameters(window: Window, slots: Mapping[str, list[int]]) -> dict[str, Any]:
+    return {
+        "campaigns": list(slots),
+        "members": list(range(1, len(slots) + 1)),
+        "slots": list(slots.values()),
+        "control_reasons": list(CONTROL_REASONS),
+        "start": epoch_milliseconds(window.start),
+        "end": epoch_milliseconds(window.end),
+    }

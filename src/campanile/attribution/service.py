@@ -1,0 +1,134 @@
+"""Conversions of campaigns: what the statistics, reports and experiments ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from campanile.attribution.plan import Family, Plan, competitors, make_plan
+from campanile.attribution.repository import LEVEL_BITS, ConversionRepository
+from campanile.attribution.rules import KINDS, LAST_INTERACTION, Attribution, Kind, Rules
+from campanile.attribution.schemas import ControlNumbers, Conversions, CreditKey
+from campanile.campaigns.schemas import Campaign
+from campanile.kit.times import Window
+from campanile.workspaces.schemas import Workspace, WorkspaceSettings
+
+ALL_TOGETHER = 0
+"""Level over all platforms."""
+BY_PLATFORM = 1
+"""Level that keeps platforms apart."""
+
+
+class Registry(Protocol):
+    """Knows campaigns; the campaign service."""
+
+    def get_many(self, workspace_id: str, ids: Collection[str]) -> Mapping[str, Campaign]: ...
+
+    def children_of(self, workspace_id: str, parent_ids: Collection[str]) -> Mapping[str, Sequence[Campaign]]: ...
+
+    def everything(self, workspace_id: str) -> Sequence[Campaign]: ...
+
+
+class ConversionService:
+    """Asks for credits. Targets are numbered as they are passed."""
+
+    def __init__(self, repository: ConversionRepository, campaigns: Registry) -> None:
+        self._repository = repository
+        self._campaigns = campaigns
+
+    async def credited(
+        self,
+        workspace: Workspace,
+        targets: Sequence[Campaign],
+        levels: Sequence[Iterable[int]],
+        window: Window,
+        attribution: Attribution,
+    ) -> dict[CreditKey, Conversions]:
+        """Conversions of goals that the server matched itself, per node; nodes without any are left out.
+
+        Args:
+            levels: per target, the levels of its tree: platform (1), locale (2), variation (4) kept apart.
+        """
+        families = await asyncio.to_thread(self._families, workspace.id, targets)
+        plan = await self._plan(workspace, families, KINDS[attribution], books=False)
+        slots = _slots(targets, families, levels)
+        return await self._repository.conversions(workspace.id, plan, window, slots)
+
+    async def control(
+        self, workspace: Workspace, targets: Mapping[int, Campaign], window: Window, attribution: Attribution
+    ) -> ControlNumbers:
+        """What the control groups of some targets did, by their numbers, on each platform and over all."""
+        campaigns = list(targets.values())
+        families = await asyncio.to_thread(self._families, workspace.id, campaigns)
+        plan = await self._plan(workspace, families, KINDS[attribution], books=True)
+        everywhere = [(ALL_TOGETHER, BY_PLATFORM)] * len(campaigns)
+        slots = _slots(campaigns, families, everywhere, list(targets))
+        conversions, held_out = await asyncio.gather(
+            self._repository.control_conversions(workspace.id, plan, window, slots),
+            self._repository.held_out(workspace.id, window, slots),
+        )
+        return ControlNumbers(conversions, held_out)
+
+    async def _plan(self, workspace: Workspace, families: Sequence[Family], kind: Kind, *, books: bool) -> Plan:
+        competing = list(families)
+        if kind in LAST_INTERACTION:
+            everyone = await asyncio.to_thread(self._campaigns.everything, workspace.id)
+            competing = competitors(grouped(everyone), families)
+        return make_plan(
+            competing,
+            kind,
+            rules_of(workspace.settings),
+            ios_substitute=not workspace.settings.show_ios_impressions,
+            books=books,
+        )
+
+    def _families(self, workspace_id: str, targets: Sequence[Campaign]) -> list[Family]:
+        """The families of the targets, each once and complete: the latest run of all of them earns a credit."""
+        parents = {target.parent_id for target in targets if target.parent_id is not None}
+        known = {target.campaign_id: target for target in targets}
+        missing = self._campaigns.get_many(workspace_id, sorted(parents.difference(known)))
+        roots = [campaign for campaign in (*known.values(), *missing.values()) if campaign.parent_id is None]
+        children = self._campaigns.children_of(workspace_id, [root.campaign_id for root in roots])
+        return [Family(root, tuple(children.get(root.campaign_id, ()))) for root in roots]
+
+
+def grouped(campaigns: Iterable[Campaign]) -> list[Family]:
+    """All families of a workspace."""
+    roots: list[Campaign] = []
+    children: dict[str, list[Campaign]] = defaultdict(list)
+    for campaign in campaigns:
+        if campaign.parent_id is None:
+            roots.append(campaign)
+        else:
+            children[campaign.parent_id].append(campaign)
+    return [Family(root, tuple(children.get(root.campaign_id, ()))) for root in roots]
+
+
+def rules_of(settings: WorkspaceSettings) -> Rules:
+    """What the settings of a workspace change about attribution."""
+    view_starts = dict(pair.split(":", 1) for pair in settings.attribution_view_start.split())
+    sessions = dict(pair.split(":", 1) for pair in settings.attribution_session_start.split())
+    return Rules(
+        exclude_machine=settings.attribution_exclude_machine,
+        cross_platform=settings.attribution_cross_platform == "any",
+        view_starts=view_starts,
+        view_sessions=frozenset(channel for channel, start in sessions.items() if start == "view"),
+    )
+
+
+def _slots(
+    targets: Sequence[Campaign],
+    families: Sequence[Family],
+    levels: Sequence[Iterable[int]],
+    numbers: Sequence[int] | None = None,
+) -> dict[str, list[int]]:
+    """Per member: 8 · target + level for everything its credits count for; a parent counts those of its children."""
+    children = {family.root.campaign_id: family.children for family in families}
+    slots: dict[str, list[int]] = defaultdict(list)
+    for number, target, wanted in zip(numbers or range(len(targets)), targets, levels, strict=True):
+        own = [(number << LEVEL_BITS) + level for level in wanted]
+        for member in (target, *children.get(target.campaign_id, ())):
+            slots[member.campaign_id].extend(own)
+    return dict(slots)
