@@ -130,6 +130,16 @@ class Committer:
             raise Unavailable("The server is shutting down.", type="shutting_down")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
+    def between(self, work: Callable[[], T]) -> T:
+        """`alone` for callers in a thread of their own: blocks until it is done.
+
+        Raises:
+            Unavailable: the server is shutting down.
+        """
+        if self._closing:
+            raise Unavailable("The server is shutting down.", type="shutting_down")
+        return self._thread.submit(work).result()
+
     async def close(self) -> None:
         """Write what waits, then stop."""
         self._closing = True

@@ -26,6 +26,7 @@ from campanile.intake.committer import Committer, Outcome
 from campanile.intake.decode import BodyDecoder, Coding, Format
 from campanile.intake.ledger import Ledger
 from campanile.intake.limits import DEFAULT_ERRORS, IMPORT_LIMITS, Limits
+from campanile.intake.marks import Marks
 from campanile.intake.policy import Policy
 from campanile.intake.pressure import Pressure, Ticket
 from campanile.intake.readers import ReaderPool
@@ -125,6 +126,7 @@ class IntakeService:
         self._limits = limits or Limits()
         log = LogRepository(engine)
         locks = WorkspaceLocks(metadata)
+        self._marks = Marks(log, locks, clock)
         self._ledger = Ledger(log, clock, locked=locks.effective)
         self._committer = Committer(
             self._ledger, log, Registrar(campaigns), locks, settings, clock, monotonic=monotonic
@@ -166,6 +168,17 @@ class IntakeService:
                 await self._committer.alone(partial(self._committer.prepare, workspace.id))
         except Unavailable as error:
             _log.warning("known_ids_delayed", error=error.message)  # each workspace is read when it sends something
+
+    # --- what is stored
+
+    def mark(self, workspace_id: str) -> int:
+        """A sequence up to which the log of a workspace is final; see `Marks.take`. Blocks: call it from a worker
+        thread.
+
+        Raises:
+            EngineUnavailable: the log cannot be read. Unavailable: the server is shutting down.
+        """
+        return self._committer.between(partial(self._marks.take, workspace_id))
 
     # --- before the body
 
