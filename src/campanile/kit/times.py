@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
