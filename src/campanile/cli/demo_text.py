@@ -115,7 +115,7 @@ def credentials(console: Console, settings: Settings, keys: Keys, first: date, l
         table(
             ("what", "value", "for"),
             [
-                ("server", address, "/docs, /openapi.json, /healthz, /readyz, /metrics"),
+                ("server", address, "/openapi.json, /healthz, /readyz, /metrics"),
                 ("workspace id", keys.workspace_id, "user name"),
                 ("report key", keys.report_key, "Stats API"),
                 ("ingest key", keys.ingest_key, "events"),
