@@ -233,10 +233,10 @@ def add_file(shop: Shop, made: View, stem: str, expires: datetime) -> None:
     now = shop.clock.now()
     run = {"id": "run", "workspace_id": "SHOP", "definition_id": made.definition.id, "definition_version": 1,
            "stem": stem, "trigger": "manual", "file_date": NOW.date(), "first_day": NOW.date(), "last_day": NOW.date(),
-           "state": "SUCCESSFUL", "attempt": 1, "progress": 1.0, "created_at": now, "created_by": "ana",
+           "state": "SUCCESSFUL", "by_name": True, "attempt": 1, "progress": 1.0, "created_at": now,
            "warnings": "[]", "parts": "[]"}  # fmt: skip
     file = {"id": "file", "workspace_id": "SHOP", "run_id": "run", "stem": stem, "file_date": NOW.date(),
-            "name": f"{stem}_20250305.zip", "by_name": True, "size": 1, "sha256": "", "generated_at": now,
+            "name": f"{stem}_20250305.zip", "size": 1, "sha256": "", "generated_at": now,
             "expires_at": expires, "forgotten_at": expires}  # fmt: skip
     with shop.metadata.begin() as connection:
         connection.execute(insert(ReportRunRow), run)
@@ -444,6 +444,8 @@ def test_run_now(shop: Shop) -> None:
     window = {"start": "2025-01-01", "end": "2025-03-31"}
     shop.definitions.run(shop.workspace, made.definition.id, {"file_date": "2024-12-06", "window": window})
     assert shop.runs.calls[1][3:5] == (date(2024, 12, 6), (date(2025, 1, 1), date(2025, 3, 31)))
+    shop.definitions.run(shop.workspace, made.definition.id, {"file_date": "20250301"})
+    assert shop.runs.calls[2][3] == date(2025, 3, 1), "as file names and runs spell it"
 
 
 @pytest.mark.parametrize(
@@ -451,6 +453,9 @@ def test_run_now(shop: Shop) -> None:
     [
         ({"file_date": "2025-03-06"}, "invalid_value", "file_date"),
         ({"file_date": "2024-12-04"}, "invalid_value", "file_date"),
+        ({"file_date": "20250306"}, "invalid_value", "file_date"),
+        ({"file_date": "20250230"}, "invalid_value", "file_date"),
+        ({"file_date": 20250305}, "invalid_type", "file_date"),
         ({"window": {"start": "2025-03-02", "end": "2025-03-01"}}, "range_inverted", "window.end"),
         ({"window": {"start": "2024-11-01", "end": "2025-03-01"}}, "range_too_long", "window.end"),
         ({"window": {"start": "2025-03-06", "end": "2025-03-07"}}, "range_in_future", "window.start"),

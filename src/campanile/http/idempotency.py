@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -15,6 +16,8 @@ from campanile.errors import CampanileError, InvalidInput
 from campanile.http.context import context_of
 from campanile.http.responses import ReadyResponse
 from campanile.metadata.idempotency import HEADER, Answer, IdempotencyKeys, InProgress, request_digest
+
+__all__ = ["Answer", "IdempotencyKeys", "checked_key", "idempotency_key", "once"]
 
 KEY_CHARACTERS = 128
 """Longest key, in characters."""
@@ -66,7 +69,7 @@ async def once(
     given = idempotency_key(request)
     if given is None:
         return await act()
-    path = request.scope["path"]
+    path = quote(request.scope["path"], errors="replace")  # databases refuse some characters that paths may have
     key = f"{given} {path}"  # no key has a space in it, so two pairs are never alike
     digest = request_digest(body, request.scope["query_string"].decode("latin-1"))
     async with keys.alone(workspace_id, key):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -323,7 +322,7 @@ class DefinitionService:
     def _add(self, workspace_id: str, author: str, spec: ReportSpec, state: State) -> ReportDefinition:
         now = self._clock.now()
         definition = ReportDefinition(
-            id=f"rep_{secrets.token_hex(10)}",
+            id=repository.new_id(),
             workspace_id=workspace_id,
             spec=spec,
             version=1,

@@ -49,7 +49,7 @@ def read_run(raw: object, spec: ReportSpec, *, timezone: str, now: datetime) -> 
     find = Findings()
     fields = Fields(find, raw)
     window = _window(fields.fields("window"), today)
-    file_date = fields.day("file_date") or today
+    file_date = fields.day("file_date", compact=True) or today
     if not today - timedelta(days=FILE_DATE_DAYS) <= file_date <= today:
         fields.wrong("file_date", "invalid_value", f"must be today or one of the {FILE_DATE_DAYS} days before")
     fields.close()

@@ -18,6 +18,7 @@ SHOWN_CHARACTERS = 100
 
 _Word = TypeVar("_Word", bound=str)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_COMPACT = re.compile(r"\d{8}", re.ASCII)
 _STEPS = re.compile(r"[^.\[\]]+")
 
 
@@ -120,11 +121,13 @@ class Fields:
         self.wrong(name, code, f"must be one of: {', '.join(allowed)}")
         return None
 
-    def day(self, name: str, *, required: bool = False) -> date | None:
-        """A date such as 2025-03-01."""
+    def day(self, name: str, *, required: bool = False, compact: bool = False) -> date | None:
+        """A date such as 2025-03-01; with `compact`, 20250301 as well."""
         value = self.text(name, required=required)
         if value is None:
             return None
+        if compact and _COMPACT.fullmatch(value) is not None:
+            value = f"{value[:4]}-{value[4:6]}-{value[6:]}"
         found = parse_date(value)
         if found is None:
             self.wrong(name, "invalid_value", "must be a date such as 2025-03-01")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +18,7 @@ from campanile.reports.names import stem_key
 from campanile.reports.schemas import ReportDefinition, ReportSpec
 
 DELETED = "DELETED"
+_ID = re.compile(r"rep_[0-9a-f]{20}")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ReportSpec).decode
@@ -24,6 +27,10 @@ _INDEX = tuple(
     getattr(ReportDefinitionRow, name) for name in ("id", "name", "stem_key", "state", "periodic", "created_by",
                                                     "created_at", "next_slot")
 )  # fmt: skip
+
+
+def new_id() -> str:
+    return f"rep_{secrets.token_hex(10)}"
 
 
 def add(connection: Connection, definition: ReportDefinition, due_at: datetime | None) -> bool:
@@ -68,6 +75,8 @@ def find(
     connection: Connection, workspace_id: str, definition_id: str, *, lock: bool = False
 ) -> ReportDefinition | None:
     """A definition that is not deleted; `lock` keeps others from changing it until the transaction ends."""
+    if _ID.fullmatch(definition_id) is None:  # PostgreSQL refuses some of what a path may hold
+        return None
     statement = select(*_COLUMNS).where(
         ReportDefinitionRow.id == definition_id,
         ReportDefinitionRow.workspace_id == workspace_id,
