@@ -681,6 +681,16 @@ def test_half_a_year_ago(shop: Shop) -> None:
         assert ("archived_may_be_missing" in codes(made)) == warned
 
 
+def test_recipients_outside_of_the_domains_of_the_workspace(shop: Shop) -> None:
+    email = {"email": {"recipients": ["ops@example.com"]}}
+    made = create(shop, delivery=email)
+    shop.workspaces.update_settings("SHOP", {"report_email_domains": "example.org"})
+    with pytest.raises(Unprocessable) as caught:
+        create(shop, name="Other", delivery=email)
+    assert caught.value.error_type == "recipient_not_allowed"
+    assert shop.definitions.get("SHOP", made.definition.id).spec.delivery
+
+
 # --- storage
 
 

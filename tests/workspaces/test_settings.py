@@ -40,6 +40,7 @@ OTHER_VALUES: dict[str, tuple[str, Any]] = {
     "keep_link_query": (" true ", True),
     "intake_rate": ("5000", 5000),
     "intake_burst": ("none", None),
+    "report_email_domains": ("Example.org,example.com example.org", "example.com example.org"),
 }
 
 
@@ -78,6 +79,9 @@ def test_a_setting_can_be_set_and_reset(name: str) -> None:
         ("attribution_view_start", "EMAIL:failed", "starts: sent, delivered"),
         ("attribution_view_start", "EMAIL:sent EMAIL:open", "EMAIL twice"),
         ("attribution_session_start", "FAX:view", "starts: click, view"),
+        ("report_email_domains", "@example.com", "domains such as example.com"),
+        ("report_email_domains", "localhost", "domains such as example.com"),
+        ("report_email_domains", "a.example " * 500, "at most 4000 characters"),
         ("colour", "red", "there are: timezone, stats_dialect"),
     ],
 )
@@ -87,6 +91,20 @@ def test_a_mistake_names_the_setting_and_the_rule(name: str, text: str, says: st
     assert caught.value.problems[0].attribute == name
     assert caught.value.message.startswith(name)
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("domains", "address", "allowed"),
+    [
+        ("", "a@anywhere.example", True),
+        ("example.com example.org", "a@Example.ORG", True),
+        ("example.com", "a@mail.example.com", False),
+        ("example.com", "a@evil-example.com", False),
+        ("example.com", "example.com@evil.example", False),
+    ],
+)
+def test_whom_reports_may_be_mailed_to(domains: str, address: str, allowed: bool) -> None:
+    assert WorkspaceSettings(report_email_domains=domains).may_mail(address) == allowed
 
 
 def test_all_mistakes_are_told_at_once() -> None:

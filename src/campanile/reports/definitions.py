@@ -63,11 +63,7 @@ class Page(NamedTuple):
 
 
 class DefinitionService:
-    """Thread-safe. Definitions of another workspace behave as unknown ones.
-
-    Args:
-        recipient_allowed: whether reports of a workspace may be mailed to an address.
-    """
+    """Thread-safe. Definitions of another workspace behave as unknown ones."""
 
     def __init__(
         self,
@@ -75,13 +71,11 @@ class DefinitionService:
         clock: Clock,
         campaigns: CampaignService,
         runs: Runs,
-        recipient_allowed: Callable[[Workspace, str], bool],
     ) -> None:
         self._metadata = metadata
         self._clock = clock
         self._campaigns = campaigns
         self._runs = runs
-        self._recipient_allowed = recipient_allowed
 
     # --- reading
 
@@ -295,7 +289,7 @@ class DefinitionService:
             now=self._clock.now(),
             timezone=workspace.settings.timezone,
             attribution_model=workspace.settings.attribution_model,
-            recipient_allowed=lambda address: self._recipient_allowed(workspace, address),
+            recipient_allowed=workspace.settings.may_mail,
             state=None if definition is None else definition.state,
             previous=None if definition is None else definition.spec,
         )

@@ -73,6 +73,13 @@ class WorkspaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Events per second, sustained; empty: the limit of the server."""
     intake_burst: int | None = None
     """Events at once; empty: the limit of the server."""
+    report_email_domains: str = ""
+    """Domains whose addresses reports may be mailed to, such as `example.com example.org`; empty: any."""
+
+    def may_mail(self, address: str) -> bool:
+        """Whether a report may be mailed to this address. Subdomains are domains of their own."""
+        domains = self.report_email_domains.split()
+        return not domains or address.rpartition("@")[2].lower() in domains
 
 
 class Workspace(msgspec.Struct, frozen=True):

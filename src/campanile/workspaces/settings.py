@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -12,6 +13,10 @@ from campanile.kit.times import is_timezone
 from campanile.metrics.channels import CHANNELS
 from campanile.workspaces.schemas import WorkspaceSettings
 
+MOST_DOMAIN_CHARACTERS = 4_000
+"""Longest list of domains."""
+
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
 _TYPES = get_type_hints(WorkspaceSettings)
 _WORDS = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
 _RANGES: dict[str, tuple[int, int]] = {
@@ -64,6 +69,8 @@ def _parse(name: str, text: str) -> Any:
         return text
     if name in _STARTS:
         return _starts(name, text)
+    if name == "report_email_domains":
+        return _domains(name, text)
     kind = _TYPES[name]
     if kind is bool:
         if text.lower() not in _WORDS:
@@ -90,6 +97,14 @@ def _starts(name: str, text: str) -> str:
         if found.setdefault(channel, start) != start:
             raise ValueError(f"{name} names {channel} twice")
     return " ".join(f"{channel}:{start}" for channel, start in sorted(found.items()))
+
+
+def _domains(name: str, text: str) -> str:
+    """Domains, separated by spaces or commas, in canonical form: lower case, sorted, one space between them."""
+    domains = set(text.lower().replace(",", " ").split())
+    if len(text) > MOST_DOMAIN_CHARACTERS or not all(_DOMAIN.fullmatch(domain) for domain in domains):
+        raise ValueError(f"{name} must be domains such as example.com, at most {MOST_DOMAIN_CHARACTERS} characters")
+    return " ".join(sorted(domains))
 
 
 def _whole_number(name: str, text: str) -> int | None:
