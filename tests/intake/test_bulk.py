@@ -71,6 +71,10 @@ PLAIN = [click(f"e-{number}", user_id=f"u-{number}", time=TIME + number) for num
         {"time": TIME * 10**6 + 7999},
         {"time": "2026-03-18T10:00:00Z"},
         {"time": "2026-03-18T10:00:00.123Z"},
+        {"time": "2026-03-18T10:00:00.123456Z"},
+        {"time": "2026-03-18T10:00:00+00:00"},
+        {"time": "2026-03-18T10:00:00.123+00:00"},
+        {"time": "2026-03-18T10:00:00.123999+00:00"},
         {"time": "2026-03-18T10:00:00.123456+02:00"},
         {"time": "2026-03-18t10:00:00Z"},
         {"time": None, "ts": TIME},
@@ -121,7 +125,8 @@ values = {
     "type": st.sampled_from(["sent", "SENT", "click", "custom", "failed", "bounce", "uninstall", "nope", 1, None]),
     "time": st.sampled_from(
         [TIME, TIME * 1000, TIME * 10**6, TIME + 7200, TIME + 10**6, 1, -1, 10**17, 1.5, True, str(TIME),
-         "2026-03-18T10:00:00Z", "2026-03-18T10:00:00.120Z", "2026-03-18T10:00:60Z", "2026-13-18T10:00:00Z",
+         "2026-03-18T10:00:00Z", "2026-03-18T10:00:00.120Z", "2026-03-18T10:00:00.999999+00:00",
+         "2026-03-18T10:00:60Z", "2026-13-18T10:00:00Z",
          "2026-03-18T10:00:00+01:00", "2026-03-18 10:00:00Z", "x", None]
     ),
     "campaign_id": st.sampled_from([CAMPAIGN, CAMPAIGN.upper(), "short", 5, None]),

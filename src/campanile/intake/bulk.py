@@ -173,27 +173,38 @@ def _from_numbers(values: list[int]) -> Times | None:
 
 
 def _from_texts(values: list[str]) -> Times | None:
-    """Times written `2025-10-09T09:00:00Z` or `2025-10-09T09:00:00.120Z`, one form throughout."""
+    """Times of one form: `2025-10-09T09:00:00`, up to six digits of a fraction, `Z` or `+00:00`."""
     sizes = set(map(len, values))
-    if sizes not in ({20}, {24}):
+    if len(sizes) != 1:
         return None
-    size = sizes.pop()
+    form = _FORMS.get((sizes.pop(), values[0][-1:]))
     text = "".join(values)
-    if not text.isascii():
+    if form is None or not text.isascii():
         return None
-    letters = np.frombuffer(text.encode(), dtype=np.uint8).reshape(-1, size)
-    form = b"dddd-dd-ddTdd:dd:ddZ" if size == 20 else b"dddd-dd-ddTdd:dd:dd.dddZ"
-    for place, letter in enumerate(form):
-        column = letters[:, place]
-        if letter == ord("d"):
-            if (column < ord("0")).any() or (column > ord("9")).any():
-                return None
-        elif (column != letter).any():
-            return None
+    letters = np.frombuffer(text.encode(), dtype=np.uint8).reshape(-1, len(form))
+    pattern = np.frombuffer(form, dtype=np.uint8)
+    digits = pattern == ord("d")
+    if (letters[:, ~digits] != pattern[~digits]).any():
+        return None
+    numbers = letters[:, digits]
+    if (numbers < ord("0")).any() or (numbers > ord("9")).any():
+        return None
+    whole = form.rindex(b"d" if form.endswith(b"Z") else b"d+") + 1
     try:  # refuses hour 24 and second 60, about which the grammar knows more
-        return np.array([value[:-1] for value in values], dtype="datetime64[ms]").astype(np.int64)
+        return np.array([value[:whole] for value in values], dtype="datetime64[us]").astype(np.int64) // 1000
     except ValueError:
         return None
+
+
+_FORMS = {
+    (len(form), form[-1:].decode()): form
+    for form in (
+        b"dddd-dd-ddTdd:dd:dd" + fraction + zone
+        for fraction in (b"", b".ddd", b".dddddd")
+        for zone in (b"Z", b"+00:00")
+    )
+}
+"""Forms of times by length and last letter; `d` is a digit."""
 
 
 def _shapes(shared: dict[str, list[Any]], validator: Validator) -> tuple[list[Event], npt.NDArray[np.intp]] | None:
