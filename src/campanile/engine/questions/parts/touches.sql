@@ -24,7 +24,7 @@ WHERE campaign_id IN {campaigns:Array(String)}
     AND ts >= fromUnixTimestamp64Milli({start:Int64} - {reach:Int64}, 'UTC')
     AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
     AND rank > 0
-    AND NOT ({exclude_machine:UInt8} = 1 AND machine)
+    AND NOT ({exclude_machine:UInt8} = 1 AND machine AND type != 'removed')
     AND user_key IN (
         SELECT user_key FROM {{raw_events}}
         WHERE campaign_id = '' AND type = 'custom' AND name IN {names:Array(String)}
