@@ -152,7 +152,7 @@ def test_the_life_of_a_reader() -> None:
         readers._receive(answers)
 
 
-def test_two_processors_are_left_to_server_and_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    for processors, expected in ((1, 0), (2, 0), (3, 1), (4, 2), (64, 4)):
+def test_one_processor_is_left_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for processors, expected in ((1, 0), (2, 1), (4, 3), (64, 4)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, count=processors: set(range(count)))
         assert default_readers() == expected

@@ -118,8 +118,8 @@ class _Reader:
 
 
 def default_readers() -> int:
-    """All processors but two, within bounds: one is the server's, one the store's. On two, readers only cost."""
-    return max(0, min(MAX_READERS, len(os.sched_getaffinity(0)) - 2))
+    """All processors but the one of the server, within bounds."""
+    return min(MAX_READERS, len(os.sched_getaffinity(0)) - 1)
 
 
 def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
