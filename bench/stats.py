@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import psycopg
+from tests.support.attribution import service as conversions
 from tests.support.log import Family, campaign_of, workspace_of
 from tests.support.postgres import postgres_database, postgres_server
 from tests.support.processes import scratch_folder
@@ -158,7 +159,7 @@ def _asks(engine: Engine, workspace: str) -> list[tuple[str, str, dict[str, Any]
 
     engine.answer = record  # type: ignore[method-assign]
     campaigns = [campaign_of({"campaign_id": identifier, "channel": "EMAIL"}) for identifier in CAMPAIGNS]
-    service = NumbersService(StatsRepository(engine), Family(campaigns))
+    service = NumbersService(StatsRepository(engine), Family(campaigns), conversions(engine, campaigns))
     days = window(*_days(), "UTC")
     tenant = workspace_of(workspace, {})
     asyncio.run(service.measure(tenant, campaigns, days, "VIEW_THROUGH", all_platforms=False))

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.di import Provide
 
+from campanile.attribution.repository import ConversionRepository
+from campanile.attribution.service import ConversionService
 from campanile.campaigns.openapi import OPERATIONS as CAMPAIGN_OPERATIONS
 from campanile.campaigns.routes import campaign_routes
 from campanile.campaigns.service import CampaignService
@@ -51,7 +53,8 @@ def build_services(settings: Settings, clock: Clock) -> Services:
     engine.migrate()
     workspaces = WorkspaceService(metadata, master_key, clock)
     campaigns = CampaignService(metadata, clock)
-    numbers = NumbersService(StatsRepository(engine), campaigns)
+    conversions = ConversionService(ConversionRepository(engine), campaigns)
+    numbers = NumbersService(StatsRepository(engine), campaigns, conversions)
     return Services(
         settings=settings,
         clock=clock,

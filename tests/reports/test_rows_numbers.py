@@ -40,6 +40,7 @@ from tests.oracle import model
 from tests.oracle.histories import CHANNELS as HISTORY_CHANNELS
 from tests.oracle.histories import History, histories
 from tests.reports.past import Register, days_of, every_key, read, rows_service, spec_of
+from tests.support.attribution import service
 from tests.support.log import Family, campaign_of, workspace_of, write
 
 pytestmark = pytest.mark.slow
@@ -63,7 +64,7 @@ class Statistics:
     """The Stats API's numbers of a past, by window."""
 
     def __init__(self, engine: Engine, workspace: Workspace, campaigns: Sequence[Campaign]) -> None:
-        self._service = NumbersService(StatsRepository(engine), Family(campaigns))
+        self._service = NumbersService(StatsRepository(engine), Family(campaigns), service(engine, campaigns))
         self._workspace = workspace
         self._campaigns = campaigns
         self._known: dict[Window, dict[str, CampaignNumbers]] = {}

@@ -56,6 +56,7 @@ def node(
     funnel: Mapping[str, tuple[int, int]] | None = None,
     failures: Mapping[str, tuple[int, int]] | None = None,
     goals: Mapping[str, tuple[int, int, str]] | None = None,
+    held_out: int = 0,
 ) -> NodeNumbers:
     return NodeNumbers(
         counts={key: Pair(*pair) for key, pair in (counts or {}).items()},
@@ -64,6 +65,7 @@ def node(
         goals={
             key: GoalNumbers(total, unique, Decimal(revenue)) for key, (total, unique, revenue) in (goals or {}).items()
         },
+        held_out=held_out,
     )
 
 

@@ -185,9 +185,9 @@ def with_groups(
     for (group, reason), (converted, members) in zip(
         CONTROL_REASONS.items(), (campaign_group, global_group), strict=True
     ):
-        failures = {reason: (members, members)} if members else {}
+        failures = {reason: (2 * members, members)} if members else {}  # removed on two devices each
         goals = {"Goal 1": (9, converted, "0")} if converted else {}
-        nodes[("ANDROID", "all_locales", group)] = node(failures=failures, goals=goals)
+        nodes[("ANDROID", "all_locales", group)] = node(failures=failures, goals=goals, held_out=members)
     built = tree(numbers(campaign(goals=(PLAIN_GOAL,)), nodes))["ANDROID"]["all_locales"]
     return {variation: found.goals[0] for variation, found in built.items()}
 
@@ -217,7 +217,7 @@ def test_every_node_compares_with_the_group_of_its_platform() -> None:
     reason = CONTROL_REASONS["campaign_control_group"]
     nodes = {}
     for platform, converted in (("ANDROID", 1), ("IOS", 4)):
-        held = node(failures={reason: (10, 10)}, goals={"Goal 1": (1, converted, "0")})
+        held = node(failures={reason: (10, 10)}, goals={"Goal 1": (1, converted, "0")}, held_out=10)
         reached = node({"impression": (10, 10)}, goals={"Goal 1": (2, 2, "0")})
         nodes[(platform, "all_locales", "campaign_control_group")] = held
         nodes[(platform, "all_locales", "all_variations")] = reached

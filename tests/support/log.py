@@ -16,6 +16,7 @@ from campanile.stats.numbers import CampaignNumbers, NumbersService
 from campanile.stats.repository import StatsRepository
 from campanile.workspaces.schemas import Workspace, WorkspaceSettings
 from tests.oracle import model
+from tests.support.attribution import service
 
 CREATED = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -111,8 +112,8 @@ def write(engine: Engine, workspace: str, events: Sequence[Mapping[str, Any]]) -
 async def measured(engine: Engine, past: model.Workspace, identifier: str = "w") -> dict[str, CampaignNumbers]:
     """Numbers of all campaigns of a past that is already in the log."""
     campaigns = [campaign_of(fields) for fields in past.campaigns]
-    service = NumbersService(StatsRepository(engine), Family(campaigns))
+    numbers = NumbersService(StatsRepository(engine), Family(campaigns), service(engine, campaigns))
     first, last = (date.fromisoformat(past.request[name]) for name in ("start_date", "end_date"))
     workspace = workspace_of(identifier, past.settings)
     days = window(first, last, workspace.settings.timezone)
-    return await service.measure(workspace, campaigns, days, "VIEW_THROUGH", all_platforms=True)
+    return await numbers.measure(workspace, campaigns, days, "VIEW_THROUGH", all_platforms=True)

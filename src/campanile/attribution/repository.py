@@ -55,11 +55,13 @@ class ConversionRepository:
             for slot, book, platform, goal, total, unique, paid in rows
         }
 
-    async def held_out(self, workspace: str, window: Window, slots: Mapping[str, list[int]]) -> dict[HoldoutKey, int]:
-        """(User, instance) pairs held out in the range."""
+    async def held_out(
+        self, workspace: str, window: Window, slots: Mapping[str, list[int]], covered: Sequence[str]
+    ) -> dict[HoldoutKey, int]:
+        """(User, instance) pairs held out in the range; `covered`: cells, days and reasons that snapshots answer."""
         if not slots:
             return {}
-        rows = await self._engine.answer("held_out", workspace, **_held_out_parameters(window, slots))
+        rows = await self._engine.answer("held_out", workspace, **_held_out_parameters(window, slots, covered))
         return {(slot >> LEVEL_BITS, CONTROL_GROUPS[book - 1], platform): pairs for slot, book, platform, pairs in rows}
 
 
@@ -69,8 +71,11 @@ def _goal_names(plan: Plan, slots: Mapping[str, Sequence[int]]) -> dict[int, tup
             for slot in slots[member]}  # fmt: skip
 
 
-def _held_out_parameters(window: Window, slots: Mapping[str, list[int]]) -> dict[str, Any]:
+def _held_out_parameters(window: Window, slots: Mapping[str, list[int]], covered: Sequence[str]) -> dict[str, Any]:
     return {
+        "outside": int(bool(covered)),
+        "covered": list(covered),
+        "timezone": window.timezone,
         "campaigns": list(slots),
         "members": list(range(1, len(slots) + 1)),
         "slots": list(slots.values()),

@@ -51,15 +51,28 @@ class ConversionService:
         Args:
             levels: per target, the levels of its tree: platform (1), locale (2), variation (4) kept apart.
         """
+        if not any(target.goals for target in targets):
+            return {}
         families = await asyncio.to_thread(self._families, workspace.id, targets)
         plan = await self._plan(workspace, families, KINDS[attribution], books=False)
         slots = _slots(targets, families, levels)
         return await self._repository.conversions(workspace.id, plan, window, slots)
 
     async def control(
-        self, workspace: Workspace, targets: Mapping[int, Campaign], window: Window, attribution: Attribution
+        self,
+        workspace: Workspace,
+        targets: Mapping[int, Campaign],
+        window: Window,
+        attribution: Attribution,
+        covered: Sequence[str] = (),
     ) -> ControlNumbers:
-        """What the control groups of some targets did, by their numbers, on each platform and over all."""
+        """What the control groups of some targets did, by their numbers, on each platform and over all.
+
+        Args:
+            covered: cells, days and reasons that snapshots answer for, as texts.
+        """
+        if not targets:
+            return ControlNumbers({}, {})
         campaigns = list(targets.values())
         families = await asyncio.to_thread(self._families, workspace.id, campaigns)
         plan = await self._plan(workspace, families, KINDS[attribution], books=True)
@@ -67,7 +80,7 @@ class ConversionService:
         slots = _slots(campaigns, families, everywhere, list(targets))
         conversions, held_out = await asyncio.gather(
             self._repository.control_conversions(workspace.id, plan, window, slots),
-            self._repository.held_out(workspace.id, window, slots),
+            self._repository.held_out(workspace.id, window, slots, covered),
         )
         return ControlNumbers(conversions, held_out)
 

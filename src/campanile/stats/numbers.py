@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
+from campanile.attribution.schemas import ControlNumbers, Conversions, CreditKey
 from campanile.campaigns.schemas import Campaign
 from campanile.kit.ordering import natural_key
 from campanile.kit.times import Window
@@ -30,6 +31,7 @@ from campanile.metrics.pairs import ZERO, Pair
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
 from campanile.metrics.snapshots import Cells, Sums
 from campanile.stats.repository import Dimension, Level, Scope, StatsRepository
+from campanile.stats.schemas import Attribution
 from campanile.workspaces.schemas import Workspace
 
 CONTROL_REASONS = {CAMPAIGN_CONTROL_GROUP: CAMPAIGN_CONTROL, GLOBAL_CONTROL_GROUP: GLOBAL_CONTROL}
@@ -59,6 +61,8 @@ class NodeNumbers(msgspec.Struct, frozen=True):
     """By reason, most frequent first; control groups only in their own nodes."""
     goals: dict[str, GoalNumbers]
     """By goal name."""
+    held_out: int = 0
+    """Control groups: distinct (user, instance) pairs held out, what their conversion rates divide by."""
 
 
 class CampaignNumbers(msgspec.Struct, frozen=True):
@@ -74,12 +78,35 @@ class Families(Protocol):
     def children_of(self, workspace_id: str, parent_ids: Sequence[str]) -> Mapping[str, Sequence[Campaign]]: ...
 
 
+class Credits(Protocol):
+    """Knows which conversions campaigns earned; the conversion service. Targets are numbered as they are passed."""
+
+    async def credited(
+        self,
+        workspace: Workspace,
+        targets: Sequence[Campaign],
+        levels: Sequence[Iterable[int]],
+        window: Window,
+        attribution: Attribution,
+    ) -> Mapping[CreditKey, Conversions]: ...
+
+    async def control(
+        self,
+        workspace: Workspace,
+        targets: Mapping[int, Campaign],
+        window: Window,
+        attribution: Attribution,
+        covered: Sequence[str],
+    ) -> ControlNumbers: ...
+
+
 class NumbersService:
     """Counts campaigns over a window."""
 
-    def __init__(self, repository: StatsRepository, campaigns: Families) -> None:
+    def __init__(self, repository: StatsRepository, campaigns: Families, credits: Credits) -> None:
         self._repository = repository
         self._campaigns = campaigns
+        self._credits = credits
 
     async def active(self, workspace: Workspace, window: Window) -> set[str]:
         """Ids of all campaigns with at least one event or snapshot in the window; parents not added."""
@@ -90,7 +117,7 @@ class NumbersService:
         workspace: Workspace,
         campaigns: Sequence[Campaign],
         window: Window,
-        attribution: str,
+        attribution: Attribution,
         *,
         all_platforms: bool,
     ) -> dict[str, CampaignNumbers]:
@@ -112,7 +139,18 @@ class NumbersService:
             for number, campaign in enumerate(campaigns)
         ]
         scope = scope.with_levels(tree.levels for tree in trees)
-        await self._fill(workspace.id, scope, trees, cells, attribution)
+        _, credited = await asyncio.gather(
+            self._fill(workspace.id, scope, trees, cells, attribution),
+            self._credits.credited(workspace, campaigns, [tree.credit_levels for tree in trees], window, attribution),
+        )
+        for (target, *place, goal), conversions in credited.items():
+            trees[target].at(place).credited[goal] = conversions
+        held = {number: tree.campaign for number, tree in enumerate(trees) if tree.campaign.goals and tree.groups}
+        control = await self._credits.control(workspace, held, window, attribution, cells.failures)
+        for (target, group, platform, goal), conversions in control.conversions.items():
+            trees[target].at((platform, "", group)).credited[goal] = conversions
+        for (target, group, platform), pairs in control.held_out.items():
+            trees[target].at((platform, "", group)).held_out = pairs
         return {tree.campaign.campaign_id: tree.numbers() for tree in trees}
 
     async def _fill(self, workspace: str, scope: Scope, trees: Sequence[_Tree], cells: Cells, attribution: str) -> None:
@@ -168,6 +206,9 @@ class _Node:
         self.survivors: dict[str, Pair] = {}
         self.stages: dict[tuple[str, ...], dict[int, Pair]] = defaultdict(dict)
         self.goals: dict[str, GoalNumbers] = {}
+        """Attributed by the senders."""
+        self.credited: dict[str, Conversions] = {}
+        self.held_out = 0
 
 
 class _Tree:
@@ -209,6 +250,26 @@ class _Tree:
             for by_variation in ((False, True) if self.variations else (False,))
         )
 
+    @property
+    def credit_levels(self) -> tuple[int, ...]:
+        """Levels of credits: those of the tree and, where the tree has one platform only, the one over all: a touch
+        before the range may have been on another one."""
+        own = {level.bits for level in self.levels}
+        return tuple(sorted(own | {bits & ~1 for bits in own} if self.all_platforms else own))
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Control groups that are enabled or have members anywhere in the campaign, with the reason of removals."""
+        enabled = {
+            CAMPAIGN_CONTROL_GROUP: self.campaign.campaign_control_group,
+            GLOBAL_CONTROL_GROUP: self.campaign.global_control_group,
+        }
+        return {
+            key: reason
+            for key, reason in CONTROL_REASONS.items()
+            if enabled[key] or any(self._held_out(platform, reason).total for platform in self.platforms)
+        }
+
     def at(self, place: Sequence[str]) -> _Node:
         platform, locale, variation = place
         return self._nodes[(platform or ALL_PLATFORMS, locale or ALL_LOCALES, variation or ALL_VARIATIONS)]
@@ -248,15 +309,11 @@ class _Tree:
         extra = self._reported(platform, locale, variation)
         counts = _add(node.counts, extra.counts)
         failures = _add(node.failures, extra.failures)
-        goals = dict(node.goals)
-        for goal, (total, unique, revenue) in extra.goals.items():
-            known = goals.get(goal, GoalNumbers())
-            goals[goal] = GoalNumbers(known.total + total, known.unique + unique, known.revenue + revenue)
         return NodeNumbers(
             counts=counts,
             funnel=self._funnel(node, counts, extra.steps),
             failures=_by_frequency({r: p for r, p in failures.items() if r not in CONTROL_REASONS.values()}),
-            goals=goals,
+            goals=_goals(node.goals, extra.goals, self._nodes[(platform, locale, variation)].credited),
         )
 
     def _reported(self, platform: str, locale: str, variation: str) -> Sums:
@@ -274,28 +331,38 @@ class _Tree:
         return funnel(channel, histograms, counts, survivors, reported)
 
     def _control_nodes(self, platform: str) -> dict[NodeKey, NodeNumbers]:
-        """Control groups that are enabled or have members anywhere in the campaign."""
-        enabled = {
-            CAMPAIGN_CONTROL_GROUP: self.campaign.campaign_control_group,
-            GLOBAL_CONTROL_GROUP: self.campaign.global_control_group,
-        }
         found: dict[NodeKey, NodeNumbers] = {}
-        for key, reason in CONTROL_REASONS.items():
-            members = {place: self._held_out(place, reason) for place in {platform, *self.platforms}}
-            if enabled[key] or any(pair.total for pair in members.values()):
-                held_out = members[platform]
-                found[(platform, ALL_LOCALES, key)] = NodeNumbers(
-                    counts={},
-                    funnel={step: Pair(n, n) for step, n in control_funnel(self.campaign.channel).items()},
-                    failures={reason: held_out} if held_out.total else {},
-                    goals={},
-                )
+        for key, reason in self.groups.items():
+            removed = self._held_out(platform, reason)
+            node = self._nodes[(platform, ALL_LOCALES, key)]
+            reported = self._reported(platform, ALL_LOCALES, ALL_VARIATIONS).failures.get(reason, ZERO)
+            found[(platform, ALL_LOCALES, key)] = NodeNumbers(
+                counts={},
+                funnel={step: Pair(n, n) for step, n in control_funnel(self.campaign.channel).items()},
+                failures={reason: removed} if removed.total else {},
+                goals=_goals({}, {}, node.credited),
+                held_out=node.held_out + reported.total,
+            )
         return found
 
     def _held_out(self, platform: str, reason: str) -> Pair:
         node = self._source(platform, ALL_LOCALES, ALL_VARIATIONS)
         extra = self._reported(platform, ALL_LOCALES, ALL_VARIATIONS)
         return _add(node.failures, extra.failures).get(reason, ZERO)
+
+
+def _goals(
+    attributed: Mapping[str, GoalNumbers],
+    reported: Mapping[str, tuple[int, int, Decimal]],
+    credited: Mapping[str, Conversions],
+) -> dict[str, GoalNumbers]:
+    """Conversions from all sources; a sender uses one of them for a goal."""
+    goals = dict(attributed)
+    others = [*reported.items(), *((goal, (c.total, c.unique, c.revenue)) for goal, c in credited.items())]
+    for goal, (total, unique, revenue) in others:
+        known = goals.get(goal, GoalNumbers())
+        goals[goal] = GoalNumbers(known.total + total, known.unique + unique, known.revenue + revenue)
+    return goals
 
 
 def _platforms(campaign: Campaign, seen: set[str]) -> list[str]:

@@ -1,4 +1,5 @@
 -- How many (user, instance) pairs were held out in the range, per target campaign, control group and platform?
+-- Slots and covered cells as in `counts`, on levels without locales and variations.
 -- keys: slot, book, platform_key
 -- sums: pairs
 SELECT slot, book, platform_key, uniqExact(user_key, instance_id) AS pairs
@@ -15,5 +16,7 @@ FROM
         AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')
         AND ts < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
         AND type = 'removed' AND reason IN {control_reasons:Array(String)}
+        AND ({outside:UInt8} = 0 OR concat(campaign_id, '\t', platform, '\t\t\t',
+            toString(toDate(ts, {timezone:String})), '\t', reason) NOT IN {covered:Array(String)})
 )
 GROUP BY slot, book, platform_key
