@@ -1,0 +1,1 @@
+"""Telling people and servers about finished runs: e-mail, webhooks, links."""

@@ -1,0 +1,1 @@
+"""Runs of reports: planned, asked for, carried out, listed; their files are published and purged."""
