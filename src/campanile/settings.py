@@ -79,8 +79,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Sender of mails."""
     mail_subject: str = "Your Campanile data exports are ready"
     """Subject of mails with a report; may hold `{report_name}`, `{file_date}` and `{status}`."""
-    mail_domains: str = ""
-    """Domains whose addresses may get reports, separated by commas; `*` for all, empty for none."""
     mail_attachment_bytes: int = 1024 * 1024
     """Files up to this size are attached, besides the link; 0 for links only."""
     webhooks_to_private_addresses: bool = False
