@@ -23,12 +23,18 @@ app = App(
 )
 _workspace = App(name="workspace", help="Create, list and change workspaces; also while the server runs.")
 _key = App(name="key", help="Create, list, replace and switch off the keys of a workspace.")
+_report = App(name="report", help="Define, list, run and delete campaign reports, through a server.")
 
 _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (app, "demo", "demo:demo", "Start a server with a sample shop, ask it for statistics, show how to go on."),
     (app, "serve", "serve:serve", "Start the server."),
     (app, "import", "import_:import_files", "Load events or campaigns from files, through a server."),
     (app, "stats", "stats:stats", "Ask a server for campaign statistics."),
+    (_report, "create", "report:create", "Define a report."),
+    (_report, "list", "report:list_all", "List the reports of a workspace."),
+    (_report, "show", "report:show", "Show a report."),
+    (_report, "run", "report:run", "Make a report's file now."),
+    (_report, "delete", "report:delete", "Delete a report with all its files."),
     (app, "migrate", "migrate:migrate", "Bring the event store and the metadata database up to date."),
     (app, "doctor", "doctor:doctor", "Check settings, disk, store, database and server, and say what to do."),
     (_workspace, "create", "workspace:create", "Create a workspace with one key of each kind."),
@@ -42,6 +48,7 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
 
 for _group, _name, _target, _help in _COMMANDS:
     _group.command(f"campanile.cli.{_target}", name=_name, help=_help)
+app.command(_report)
 app.command(_workspace)
 app.command(_key)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from campanile import __version__
 from campanile.client.errors import Refused, Unreachable
+from campanile.client.reports import Reports
 from campanile.client.retries import RETRIED_STATUSES, RetryPolicy, parse_retry_after
 from campanile.client.schemas import CampaignImport, CampaignResult, EventResult, StatsPage
 
@@ -125,6 +126,25 @@ class CampanileClient:
         answer = self._send("POST", "/v1/campaigns/import", ndjson, NDJSON, query=query)
         return self._decode(answer, CampaignImport)
 
+    @property
+    def reports(self) -> Reports:
+        """Report definitions of the workspace, and their runs."""
+        return Reports(self._ask)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        content: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """One JSON object in, one out; without `content` no body, and an empty answer is an empty object."""
+        body, kind = (b"", "") if content is None else (msgspec.json.encode(content), JSON)
+        answer = self._send(method, path, body, kind, query=query, headers=headers, accepted=range(200, 300))
+        return self._decode(answer, dict[str, Any]) if answer.content else {}
+
     def _send(
         self,
         method: str,
@@ -133,9 +153,10 @@ class CampanileClient:
         content_type: str,
         *,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         accepted: Sequence[int] = (200, 201),
     ) -> httpx.Response:
-        headers = {"Content-Type": content_type}
+        headers = {**(headers or {}), **({"Content-Type": content_type} if content_type else {})}
         if content_type == NDJSON:
             body = gzip.compress(body, GZIP_LEVEL, mtime=0)
             headers["Content-Encoding"] = "gzip"
@@ -152,7 +173,9 @@ class CampanileClient:
                 if answer.status_code in accepted:
                     return answer
                 retry_after = parse_retry_after(answer.headers.get("Retry-After"), answer.headers.get("Date"))
-                problem = Refused(answer.status_code, _explain(answer), retry_after=retry_after)
+                problem = Refused(
+                    answer.status_code, _explain(answer), retry_after=retry_after, problems=_problems(answer)
+                )
                 if answer.status_code not in RETRIED_STATUSES:
                     raise problem
             if attempt >= self._retry.attempts:
@@ -166,6 +189,19 @@ class CampanileClient:
             if answer.status_code >= 400:
                 raise Refused(answer.status_code, _explain(answer)) from error
             raise Unreachable(f"{self.base_url} gave an answer of an unknown form: {error}") from error
+
+
+def _problems(answer: httpx.Response) -> tuple[str, ...]:
+    """The sentences of an error answer that lists several."""
+    try:
+        found = msgspec.json.decode(answer.content, type=_Problems)
+    except msgspec.DecodeError:
+        return ()
+    return tuple(problem["message"] for problem in found.errors if isinstance(problem.get("message"), str))
+
+
+class _Problems(msgspec.Struct):
+    errors: list[dict[str, Any]] = []
 
 
 def _explain(answer: httpx.Response) -> str:

@@ -22,9 +22,13 @@ class Unreachable(ClientError):
 class Refused(ClientError):
     """The server answered with an error status."""
 
-    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, retry_after: float | None = None, problems: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(f"{message[:MAX_MESSAGE]} (HTTP {status})")
         self.status = status
         self.message = message
         self.retry_after = retry_after
         """Seconds the server asked to wait, if it did."""
+        self.problems = problems
+        """Everything the server found wrong, if it lists that."""
