@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from itertools import count
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from campanile.errors import EngineUnavailable
 from campanile.intake import ledger
 from campanile.intake.event import Event
 from campanile.intake.repository import WorkspaceLocks
+from campanile.intake.snapshot_store import SnapshotStore
+from campanile.intake.snapshots import Snapshot, SnapshotValue
 from campanile.metadata import Metadata, open_metadata
-from tests.intake.worlds import Campaigns, House, event, message, rows, workspace
+from tests.intake.worlds import CAMPAIGN, NOW, Campaigns, House, event, message, rows, workspace
 
 _owners = (f"w-{number}" for number in count())
 
@@ -78,6 +81,26 @@ def test_sequences_grow_over_all_writers_whatever_their_clocks_say(writers: list
         write(house, event(f"e-{number}"))
     sequences = [row[1] for row in rows(one.engine, "event_id, sequence")]
     assert sequences == sorted(set(sequences))
+
+
+def test_reported_counts_take_part_in_the_order(writers: list[House]) -> None:
+    """A writer whose clock is ahead stores counts; what another one stores afterwards comes after them."""
+    one, other = writers
+    write(other, event("before"))
+    ahead = FixedClock(one.clock.now())
+    ahead.advance(300)
+    one.clock = ahead
+    one.reopen()
+    store = SnapshotStore(one.log, one.campaigns, one.locks, one.ledger)  # type: ignore[arg-type]
+    counts = Snapshot(
+        snapshot_id="s", campaign_id=CAMPAIGN, channel="EMAIL", platform="EMAIL", locale="all_locales",
+        variation="all_variations", date=date(2026, 3, 17), as_of=NOW, mode="replace",
+        values=(SnapshotValue("funnel", "sent", 1, 1),),
+    )  # fmt: skip
+    assert store.write(workspace(), [counts], NOW).accepted == 1
+    write(other, event("later"))
+    ((reported,),) = rows(one.engine, "sequence", source="snapshots")
+    assert dict(rows(one.engine, "event_id, sequence"))["later"] > reported
 
 
 def test_a_doubtful_insert_of_another_writer_is_noticed(writers: list[House], monkeypatch: pytest.MonkeyPatch) -> None:

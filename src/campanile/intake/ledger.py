@@ -67,7 +67,8 @@ class Ledger:
     def next_sequence(self, workspaces: Iterable[str]) -> int:
         """A number above all that were given out or stored for these workspaces.
 
-        Microseconds of the clock where possible, so that a later process starts higher.
+        Microseconds of the clock where possible, so that a later process starts higher. Where other processes write
+        as well, `catch_up` first: their clocks may be ahead.
         """
         for workspace in workspaces:
             self.open(workspace)
@@ -93,6 +94,7 @@ class Ledger:
             self._add(salted(pack_numbers(key for key in message_keys if key), message_salt(workspace)))
             self._marks[workspace] = max(sequences)
             self._sequence = max(self._sequence, *sequences)
+        self._sequence = max(self._sequence, self._store.last_snapshot(workspace))
 
     def known(self, batch: Batch) -> Flags:
         """For each event: whether its id, or its natural key, is stored."""

@@ -52,6 +52,10 @@ class LogRepository:
         """The highest sequence of events and reported counts; 0 if there are none."""
         return max((last for (last,) in self._engine.ask("last_sequence", workspace)), default=0)
 
+    def last_snapshot(self, workspace: str) -> int:
+        """The highest sequence of reported counts; 0 if there are none."""
+        return max((last for (last,) in self._engine.ask("last_snapshot", workspace)), default=0)
+
     def new_keys(self, workspace: str, mark: int, most: int) -> list[tuple[int, int, int]]:
         """(event key, natural key or 0, sequence) of what was stored after `mark`; not all of it beyond `most` rows."""
         found = self._engine.ask("new_keys", workspace, mark=mark, most=most)

@@ -131,7 +131,7 @@ class IntakeService:
         self._committer = Committer(
             self._ledger, log, Registrar(campaigns), locks, settings, clock, monotonic=monotonic
         )
-        self._snapshots = SnapshotStore(log, campaigns, locks, self._ledger.next_sequence)
+        self._snapshots = SnapshotStore(log, campaigns, locks, self._ledger)
         self._keys = IdempotencyKeys(metadata, clock)
         self._rejects = Rejects()
         self._results: dict[str, Counter[str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from campanile.campaigns.schemas import OVERFLOW, OVERFLOW_PLATFORM, Campaign, C
 from campanile.errors import Problem
 from campanile.intake.committer import Outcome
 from campanile.intake.keys import event_key
+from campanile.intake.ledger import Ledger
 from campanile.intake.repository import LogRepository, WorkspaceLocks
 from campanile.intake.snapshots import Snapshot
 from campanile.intake.verdicts import Warned
@@ -35,12 +36,12 @@ class SnapshotStore:
         log: LogRepository,
         campaigns: CampaignService,
         locks: WorkspaceLocks,
-        next_sequence: Callable[[Iterable[str]], int],
+        ledger: Ledger,
     ) -> None:
         self._log = log
         self._locks = locks
         self._campaigns = campaigns
-        self._next_sequence = next_sequence
+        self._ledger = ledger
 
     def write(
         self,
@@ -137,7 +138,8 @@ class SnapshotStore:
     def _append(
         self, workspace: Workspace, open_: Mapping[int, Snapshot], keys: Sequence[bytes], received_at: datetime
     ) -> None:
-        sequence = self._next_sequence([workspace.id])
+        self._ledger.catch_up(workspace.id)
+        sequence = self._ledger.next_sequence([workspace.id])
         rows = [
             {
                 "workspace_id": workspace.id,

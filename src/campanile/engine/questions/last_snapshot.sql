@@ -1,0 +1,3 @@
+-- Which is the highest sequence among the reported counts?
+-- keys: last
+SELECT max(sequence) AS last FROM {{snapshots}}
