@@ -87,7 +87,7 @@ def _framework_failure(error: HTTPException) -> Failure:
     headers = {}
     if allow := (error.headers or {}).get("allow"):
         # The framework lists OPTIONS on every route, where nothing of ours answers it.
-        methods = [name for name in allow.split(", ") if name != "OPTIONS"]
+        methods = sorted(name for name in allow.split(", ") if name != "OPTIONS")
         headers["Allow"] = ", ".join(methods)
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
         problems = tuple(

@@ -1,0 +1,1 @@
+"""Downloads of finished files: by name and signature, by the link of an e-mail, by the id of a run."""
