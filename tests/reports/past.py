@@ -6,18 +6,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from campanile.attribution.rows import RowConversions
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
 from campanile.kit.times import Window, window
 from campanile.reports.columns import catalogue, is_active
-from campanile.reports.columns.definitions import AttributionType
-from campanile.reports.goals import ControlKey
 from campanile.reports.periods import AbsolutePeriod
-from campanile.reports.row_numbers import Conversions
 from campanile.reports.rows import RowsService
-from campanile.reports.rows_repository import Place, RowsRepository, Scope
+from campanile.reports.rows_repository import RowsRepository
 from campanile.reports.schemas import ChannelSelection, Filters, ReportSpec, ReportWarning, Splits
-from campanile.reports.selection import Target
 from campanile.workspaces.schemas import Workspace
 
 ALL_OF_IT = 4_102_444_800_000_000
@@ -38,22 +35,8 @@ class Register:
         return {name: self._documents[name] for name in ids if name in self._documents}
 
 
-class NoCredits:
-    """Stands in for the conversion service where nobody earned anything."""
-
-    def credited(
-        self, workspace: Workspace, targets: Sequence[Target], scope: Scope, attribution: AttributionType
-    ) -> Iterable[tuple[Place, str, Conversions]]:
-        return ()
-
-    def control(
-        self, workspace: Workspace, targets: Sequence[Target], scope: Scope, attribution: AttributionType
-    ) -> Iterable[tuple[int, int, ControlKey, tuple[int, int]]]:
-        return ()
-
-
 def rows_service(engine: Engine, register: Register) -> RowsService:
-    return RowsService(RowsRepository(engine), register, NoCredits())
+    return RowsService(RowsRepository(engine), register, RowConversions(engine, register))
 
 
 def every_key(channel: str, model: str = "all_interactions") -> tuple[str, ...]:

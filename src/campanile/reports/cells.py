@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 
+from campanile.attribution.schemas import NO_CONVERSIONS, Conversions
 from campanile.metrics.formulas import channel_fraction, conversion_base
 from campanile.metrics.pairs import ZERO, Pair
 from campanile.metrics.registry import COUNTS, RATES
@@ -24,8 +25,8 @@ from campanile.reports.columns.definitions import (
     Source,
     StepPassed,
 )
-from campanile.reports.goals import NO_CONTROL, ControlFigures, GoalFigures
-from campanile.reports.row_numbers import CONTROL_REASONS, Conversions, PortionNumbers, RowKey
+from campanile.reports.goals import ControlFigures, GoalFigures
+from campanile.reports.row_numbers import CONTROL_REASONS, PortionNumbers, RowKey
 from campanile.reports.schemas import CHANNELS
 
 Number = int | Decimal | None
@@ -33,7 +34,6 @@ Number = int | Decimal | None
 _ARITHMETIC = Context(prec=40, rounding=ROUND_HALF_UP)
 _ZERO = Decimal(0)
 _HUNDRED = Decimal(100)
-_NONE = Conversions()
 
 
 class RowFacts:
@@ -155,13 +155,13 @@ class CellMaker:
         def conversions(row: RowFacts) -> Conversions | None:
             if index >= len(row.names):
                 return None
-            return row.goals.get((platform, attribution, row.names[index]), _NONE)
+            return row.goals.get((platform, attribution, row.names[index]), NO_CONVERSIONS)
 
         def base(row: RowFacts) -> int:
             return conversion_base(channel, attribution.upper(), row.numbers.on(platform), row.tracked)
 
         def control(row: RowFacts) -> tuple[int, int]:
-            return row.control.get((group, platform, attribution, row.names[index]), NO_CONTROL)
+            return row.control.pairs((group, platform, attribution, row.names[index]))
 
         def figure(row: RowFacts) -> Number:
             found = conversions(row)

@@ -4,43 +4,52 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from campanile.attribution.schemas import ControlRow, Conversions, CreditedRow, HeldOutRow, RowScope
 from campanile.kit.ordering import natural_key
 from campanile.metrics.snapshots import Cells
 from campanile.reports.columns.definitions import AttributionType
 from campanile.reports.plan import Needs
-from campanile.reports.row_numbers import Conversions
-from campanile.reports.rows_repository import BY_LOCALE, BY_VARIATION, Place, RowsRepository, Scope
+from campanile.reports.rows_repository import BY_LOCALE, BY_VARIATION, Place, RowsRepository, Scope, slots_of
 from campanile.reports.selection import Target
+from campanile.stats.schemas import Attribution
 from campanile.workspaces.schemas import Workspace
 
 GoalFigures = Mapping[tuple[str, AttributionType, str], Conversions]
 """(platform, attribution, goal) → conversions of a row."""
 ControlKey = tuple[str, str, AttributionType, str]
 """(control group, platform, attribution, goal)."""
-ControlFigures = Mapping[ControlKey, tuple[int, int]]
-"""→ converting (user, instance) pairs that were held out, and all that were, of a campaign and day."""
-
 NO_GOALS: GoalFigures = {}
-NO_CONTROL = (0, 0)
-NO_CONTROLS: ControlFigures = {}
+
+
+class ControlFigures(NamedTuple):
+    """The control groups of a campaign on a day."""
+
+    held: Mapping[tuple[int, int, str, str], int]
+    converted: Mapping[ControlKey, int]
+    number: int
+    day: int
+
+    def pairs(self, key: ControlKey) -> tuple[int, int]:
+        """Converting (user, instance) pairs that were held out, and all that were."""
+        group, platform, _, _ = key
+        return self.converted.get(key, 0), self.held.get((self.number, self.day, group, platform), 0)
 
 
 class Credits(Protocol):
-    """Knows which conversions campaigns earned by what people did; the conversion service."""
+    """Knows which conversions campaigns earned by what people did afterwards."""
 
-    def credited(
-        self, workspace: Workspace, targets: Sequence[Target], scope: Scope, attribution: AttributionType
-    ) -> Iterable[tuple[Place, str, Conversions]]:
+    def credited(self, scope: RowScope, attribution: Attribution) -> Iterable[CreditedRow]:
         """Conversions per place and goal."""
         ...
 
-    def control(
-        self, workspace: Workspace, targets: Sequence[Target], scope: Scope, attribution: AttributionType
-    ) -> Iterable[tuple[int, int, ControlKey, tuple[int, int]]]:
-        """(Target number, day, key, converting and held-out pairs) of control groups; those that held nobody left
-        out."""
+    def control(self, scope: RowScope, attribution: Attribution) -> Iterable[ControlRow]:
+        """Converting (user, instance) pairs of control groups."""
+        ...
+
+    def held_out(self, scope: RowScope) -> Iterable[HeldOutRow]:
+        """(User, instance) pairs that were held out."""
         ...
 
 
@@ -51,7 +60,8 @@ class BlockGoals:
         self._rows: dict[tuple[int, int, str, str], dict[tuple[str, AttributionType, str], Conversions]] = defaultdict(
             dict
         )
-        self._control: dict[tuple[int, int], dict[ControlKey, tuple[int, int]]] = defaultdict(dict)
+        self._held: dict[tuple[int, int, str, str], int] = {}
+        self._converted: dict[tuple[int, int], dict[ControlKey, int]] = defaultdict(dict)
         self._names: dict[int, set[str]] = defaultdict(set)
         self._days: dict[int, set[int]] = defaultdict(set)
 
@@ -59,7 +69,7 @@ class BlockGoals:
         return self._rows.get((number, day, locale, variation), NO_GOALS)
 
     def control(self, number: int, day: int) -> ControlFigures:
-        return self._control.get((number, day), NO_CONTROLS)
+        return ControlFigures(self._held, self._converted.get((number, day), {}), number, day)
 
     def names(self, number: int) -> list[str]:
         """Goals that conversions of a target name."""
@@ -77,8 +87,14 @@ class BlockGoals:
         self._names[number].add(goal)
         self._days[number].add(day)
 
-    def hold(self, number: int, day: int, key: ControlKey, found: tuple[int, int]) -> None:
-        self._control[(number, day)][key] = found
+    def hold(self, number: int, day: int, key: tuple[str, str], pairs: int) -> None:
+        """Note how many pairs a control group held out; before what became of them."""
+        self._held[(number, day, *key)] = pairs
+
+    def convert(self, number: int, day: int, key: ControlKey, unique: int) -> None:
+        """Note how many pairs of a control group converted."""
+        self._converted[(number, day)][key] = unique
+        self._names[number].add(key[3])
 
 
 def gather(
@@ -97,24 +113,55 @@ def gather(
     """
     goals = BlockGoals()
     if needs.attributions:
-        wanted = {_event_word(attribution): attribution for attribution in needs.attributions}
+        wanted: dict[str, AttributionType] = {event_word(kind): kind for kind in needs.attributions}
         covered = list(_covered(scope, cells, wanted))
         for found in repository.attributed(scope, wanted, covered):
             conversions = Conversions(found.total, found.unique, found.revenue)
             goals.add(found.place, wanted[found.attribution], found.goal, conversions)
         for place, attribution, goal, conversions in _reported(scope, cells, wanted):
             goals.add(place, attribution, goal, conversions)
+        rows = row_scope(workspace, targets, scope, slots_of(scope))
         for attribution in sorted(needs.attributions):
-            for place, goal, conversions in credits.credited(workspace, targets, scope, attribution):
+            for place, goal, conversions in credits.credited(rows, event_word(attribution)):
                 goals.add(place, attribution, goal, conversions)
-    for attribution in sorted(needs.compared):
-        for number, day, key, pairs in credits.control(workspace, targets, scope, attribution):
-            goals.hold(number, day, key, pairs)
+    if needs.compared:
+        whole = row_scope(workspace, targets, scope, slots_of(scope, whole=True))
+        for held in credits.held_out(whole):
+            goals.hold(held.target, held.day, (held.group, held.platform), held.pairs)
+        for attribution in sorted(needs.compared):
+            for row in credits.control(whole, event_word(attribution)):
+                key = (row.group, row.platform, attribution, row.goal)
+                goals.convert(row.target, row.day, key, row.unique)
     return goals
 
 
-def _event_word(attribution: AttributionType) -> str:
-    return attribution.upper()
+def row_scope(
+    workspace: Workspace, targets: Sequence[Target], scope: Scope, slots: Mapping[str, Sequence[int]]
+) -> RowScope:
+    """A scope in the terms of attribution."""
+    return RowScope(
+        workspace,
+        tuple(target.campaign for target in targets),
+        slots,
+        scope.window,
+        tuple(scope.days),
+        scope.by_day,
+        scope.as_of,
+    )
+
+
+_WORDS: dict[AttributionType, Attribution] = {
+    "view_through": "VIEW_THROUGH",
+    "click_through": "CLICK_THROUGH",
+    "in_session": "IN_SESSION",
+    "total_conversions": "TOTAL_CONVERSIONS",
+    "click_conversions": "CLICK_CONVERSIONS",
+}
+
+
+def event_word(attribution: AttributionType) -> Attribution:
+    """An attribution type as events and the Stats API spell it."""
+    return _WORDS[attribution]
 
 
 def _covered(scope: Scope, cells: Cells, wanted: Mapping[str, AttributionType]) -> Iterator[str]:

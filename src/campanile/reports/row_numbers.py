@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import Decimal
-
-import msgspec
 
 from campanile.metrics.channels import CAMPAIGN_CONTROL_GROUP, GLOBAL_CONTROL_GROUP
 from campanile.metrics.funnel import MESSAGE_STEPS, funnel, user_steps
@@ -25,18 +22,6 @@ CONTROL_REASONS = {CAMPAIGN_CONTROL_GROUP: CAMPAIGN_CONTROL, GLOBAL_CONTROL_GROU
 
 RowKey = tuple[int, int, str, str]
 """(target number, day, locale, variation), as in `rows_repository`."""
-
-
-class Conversions(msgspec.Struct, frozen=True):
-    """Conversions of one goal in one row."""
-
-    total: int = 0
-    unique: int = 0
-    """Distinct (user, instance) pairs."""
-    revenue: Decimal = Decimal(0)
-
-    def __add__(self, other: Conversions) -> Conversions:
-        return Conversions(self.total + other.total, self.unique + other.unique, self.revenue + other.revenue)
 
 
 class RowNumbers:

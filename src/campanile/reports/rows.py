@@ -223,15 +223,13 @@ class _Counter:
             extent.variations.update({cell.variation} - {""})
         merged = [_merged(extents[member.campaign_id] for member in target.members) for target in targets]
         fans = [fan(target, extent, self._columns.splits) for target, extent in zip(targets, merged, strict=True)]
-        range_ = window(first, last, self._workspace.settings.timezone)
         scope = Scope(
             workspace=self._workspace.id,
             settings=self._workspace.settings,
             channel=CHANNELS[self._columns.channel],
             as_of=self._as_of,
             days=days,
-            start=_ms(range_.start),
-            end=_ms(range_.end),
+            window=window(first, last, self._workspace.settings.timezone),
             by_day="date" in self._columns.splits,
             members={name: tuple(numbers) for name, numbers in members.items()},
             implied=implied(member for target in targets for member in target.members),
@@ -382,8 +380,8 @@ def _narrowed(scope: Scope, portion: _Portion) -> Scope:
     if portion.days is None:
         return scope
     days = {moment: scope.days[moment] for moment in portion.days}
-    end = next((moment for moment in scope.days if moment > portion.days[-1]), scope.end)
-    return msgspec.structs.replace(scope, days=days, start=portion.days[0], end=end)
+    part = window(days[portion.days[0]], days[portion.days[-1]], scope.window.timezone)
+    return msgspec.structs.replace(scope, days=days, window=part)
 
 
 def _merged(extents: Iterable[Extent]) -> Extent:

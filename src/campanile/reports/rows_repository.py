@@ -44,9 +44,8 @@ class Scope(msgspec.Struct, frozen=True):
     as_of: int
     days: Mapping[int, date]
     """Start of each day of the range, in milliseconds, ascending → the day."""
-    start: int
-    end: int
-    """The range in milliseconds, half-open."""
+    window: Window
+    """The range."""
     by_day: bool
     members: Mapping[str, tuple[int, ...]]
     """Campaign id → numbers of the targets it counts for."""
@@ -131,7 +130,7 @@ class RowsRepository:
         rows = self._ask(
             "report_counts",
             scope,
-            _slots(scope),
+            slots_of(scope),
             **_covered(covered),
             class_metrics=table,
             types=_types(table),
@@ -150,7 +149,7 @@ class RowsRepository:
         rows = self._ask(
             "report_reasons",
             scope,
-            _slots(scope, whole=whole),
+            slots_of(scope, whole=whole),
             **_covered(covered),
             reasons=sorted(reasons),
         )
@@ -159,14 +158,14 @@ class RowsRepository:
 
     def details(self, scope: Scope, details: Collection[str]) -> Iterator[tuple[Place, str, int]]:
         """Messages per transport and kind of click."""
-        rows = self._ask("report_details", scope, _slots(scope), details=sorted(details), implied=_implied(scope))
+        rows = self._ask("report_details", scope, slots_of(scope), details=sorted(details), implied=_implied(scope))
         for slot, day, platform, locale, variation, detail, total in rows:
             yield (slot >> LEVEL_BITS, day, platform, locale, variation), detail, total
 
     def depths(self, scope: Scope, covered: Sequence[str]) -> Iterator[tuple[Place, int, int]]:
         """(Instance, user) pairs per funnel stage reached, over all locales and variations."""
         rows = self._ask(
-            "report_depths", scope, _slots(scope, whole=True), **_covered(covered), **_stages(scope.channel)
+            "report_depths", scope, slots_of(scope, whole=True), **_covered(covered), **_stages(scope.channel)
         )
         for slot, day, platform, stage, total in rows:
             yield (slot >> LEVEL_BITS, day, platform, "", ""), stage, total
@@ -184,7 +183,7 @@ class RowsRepository:
         rows = self._ask(
             "report_survivors",
             scope,
-            _slots(scope, whole=True),
+            slots_of(scope, whole=True),
             **_stages(scope.channel),
             device_steps=DEVICE_STEPS,
         )
@@ -196,7 +195,7 @@ class RowsRepository:
         rows = self._ask(
             "report_attributed",
             scope,
-            _slots(scope),
+            slots_of(scope),
             **_covered(covered),
             attributions=sorted(attributions),
         )
@@ -205,19 +204,19 @@ class RowsRepository:
             yield Attributed(place, attribution, goal, total, unique, paid)
 
     def _ask(
-        self, question: str, scope: Scope, slots: list[list[int]] | None, **parameters: Any
+        self, question: str, scope: Scope, slots: Mapping[str, list[int]] | None, **parameters: Any
     ) -> list[tuple[Any, ...]]:
         if not scope.members:
             return []
         if slots is not None:
-            parameters |= {"members": list(range(1, len(scope.members) + 1)), "slots": slots}
+            parameters |= {"members": list(range(1, len(scope.members) + 1)), "slots": list(slots.values())}
         return self._engine.ask(
             question,
             scope.workspace,
             as_of=scope.as_of,
             campaigns=list(scope.members),
-            start=scope.start,
-            end=scope.end,
+            start=epoch_milliseconds(scope.window.start),
+            end=epoch_milliseconds(scope.window.end),
             days=list(scope.days),
             by_day=int(scope.by_day),
             **parameters,
@@ -245,16 +244,17 @@ def _types(table: Sequence[Sequence[int]]) -> list[str]:
     ]
 
 
-def _slots(scope: Scope, *, whole: bool = False) -> list[list[int]]:
-    """Per member: 8 · target + level for everything its events count for."""
-    return [
-        [
+def slots_of(scope: Scope, *, whole: bool = False) -> dict[str, list[int]]:
+    """Per member: 8 · target + level for everything its events count for; `whole`: whatever rows keep apart."""
+    platforms = (0, BY_PLATFORM) if scope.platforms else (0,)
+    return {
+        member: [
             (number << LEVEL_BITS) + (0 if whole else scope.splits.get(number, 0)) + platform
             for number in targets
-            for platform in ((0, BY_PLATFORM) if scope.platforms else (0,))
+            for platform in platforms
         ]
-        for targets in scope.members.values()
-    ]
+        for member, targets in scope.members.items()
+    }
 
 
 def _implied(scope: Scope) -> list[int]:
