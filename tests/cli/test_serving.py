@@ -19,6 +19,7 @@ from tests.support.processes import free_ports
 APP = """
 import asyncio, contextlib, sys
 from campanile.cli import serving
+from campanile.cli.main import leave
 from campanile.errors import ConfigurationError
 from campanile.http.logs import configure_logging
 from campanile.settings import Settings
@@ -64,7 +65,8 @@ try:
     serving.run_server(App(), Settings(port=port, http_server=library), companion)
 except ConfigurationError as error:
     print("error:", error.message, flush=True)
-    sys.exit(2)
+    leave(2)
+leave(0)
 """
 
 

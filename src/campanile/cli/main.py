@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 
@@ -55,7 +58,23 @@ app.command(_key)
 
 def run() -> None:
     """Entry point of the `campanile` script."""
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))
+
+
+def leave(code: int) -> NoReturn:
+    """End this process.
+
+    After granian has served, its threads may still want the interpreter; Python before 3.14 answers that by ending
+    them in a way that aborts the whole process. Everything of ours is closed by now, so the interpreter is left as
+    it is.
+    """
+    if "granian" not in sys.modules:
+        sys.exit(code)
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            stream.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
