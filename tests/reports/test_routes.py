@@ -262,7 +262,8 @@ def test_run_and_backfill(desk: Desk) -> None:
 def test_previews(desk: Desk) -> None:
     made = desk.create()
     stored = desk.ask("POST", f"{REPORTS}/{made['id']}/preview", kind="report")
-    given = desk.ask("POST", "/v1/report-previews", changed(SMALL, name="Other"), kind="report")
+    unfinished = changed(SMALL, name="Other", schedule=GONE, delivery=GONE)
+    given = desk.ask("POST", "/v1/report-previews", unfinished, kind="report")
     assert stored.status_code == given.status_code == 200
     assert stored.json() == given.json()
     (sheet,) = stored.json()["channels"]

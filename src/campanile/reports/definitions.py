@@ -129,12 +129,12 @@ class DefinitionService:
         ]
 
     def spec(self, workspace: Workspace, raw: object) -> ReportSpec:
-        """The specification in a document that is not to be stored.
+        """The specification in a document that is not to be stored; as in a draft, parts may be missing.
 
         Raises:
             InvalidInput, Unprocessable: everything wrong with it.
         """
-        return read(raw, self._circumstances(workspace)).spec
+        return read(raw, msgspec.structs.replace(self._circumstances(workspace), state="DRAFT")).spec
 
     def check(self, workspace: Workspace, raw: object) -> Draft:
         """What `create` would store.

@@ -431,7 +431,7 @@ OPERATIONS = (
         "POST",
         "/v1/report-previews",
         "First rows of a report that is not stored",
-        "As the preview of a stored one.",
+        "As the preview of a stored one; `schedule` and `delivery` may be missing.",
         (200, "The preview.", _PREVIEW),
         bodies=_BODY,
         scope="reports:read",
