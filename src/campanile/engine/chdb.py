@@ -16,9 +16,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from pyarrow import ipc
 
-from campanile.engine.engine import WRITE_SETTINGS, Engine, EngineError, QuestionTimeout, migration_names
+from campanile.engine.engine import COPY_SETTINGS, WRITE_SETTINGS, Engine, EngineError, QuestionTimeout, migration_names
 from campanile.engine.lock import FolderLock
 from campanile.engine.questions import Question
+from campanile.engine.tables import TABLES
 from campanile.errors import ConfigurationError, EngineUnavailable
 
 DATABASE = "campanile"
@@ -68,8 +69,9 @@ class ChdbEngine(Engine):
             client.query("SELECT 1")
 
     def truncate(self) -> None:
+        self._merged_through.clear()
         with self._write() as client:
-            for table in ("events", "snapshots"):
+            for table in TABLES:
                 client.command(f"TRUNCATE TABLE IF EXISTS {DATABASE}.{table}")
 
     def close(self) -> None:
@@ -109,6 +111,15 @@ class ChdbEngine(Engine):
             if path:
                 with contextlib.suppress(FileNotFoundError):
                     Path(path).unlink()
+
+    def _copy(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        settings = ", ".join(f"{name} = {value}" for name, value in {**WRITE_SETTINGS, **COPY_SETTINGS}.items())
+        statement = f"{statement.replace('[database]', DATABASE)} SETTINGS {settings}"
+        try:
+            with self._write() as client:
+                client.command(statement, parameters=dict(parameters))
+        except ClickHouseError as error:
+            raise EngineUnavailable(f"the event store did not take the rows: {_first_line(error)}") from error
 
     def _migrate(self, name: str, statements: Sequence[tuple[str, bool]]) -> None:
         with self._write() as client, _translated():

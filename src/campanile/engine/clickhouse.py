@@ -19,8 +19,9 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from campanile.engine.engine import WRITE_SETTINGS, Engine, EngineError, QuestionTimeout, migration_names
-from campanile.engine.questions import Question
+from campanile.engine.engine import COPY_SETTINGS, WRITE_SETTINGS, Engine, EngineError, QuestionTimeout, migration_names
+from campanile.engine.questions import ALIASES, Question
+from campanile.engine.tables import TABLES
 from campanile.errors import ConfigurationError, EngineUnavailable
 
 DEFAULT_HTTP_PORT = 8123
@@ -28,6 +29,8 @@ MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Largest statement, in bytes: questions carry id lists."""
 MAX_LIST_ITEMS = 1_000
 """Items a list parameter may have before it travels in the statement: parameters are part of the URL."""
+_FOREGROUND = {"distributed_foreground_insert": "1"}
+"""Inserts return when every shard has its rows."""
 _TIMEOUT_CODE = 159
 _UNAVAILABLE_CODES = frozenset({32, 198, 202, 203, 209, 210, 236, 241, 279, 394})
 """Error codes of a node that has lost another one, is overloaded or is ending: nothing is wrong with the question."""
@@ -120,9 +123,11 @@ class ClickHouseEngine(Engine):
             client.query("SELECT 1")
 
     def truncate(self) -> None:
+        self._merged_through.clear()
         for node in self._nodes():
-            for table in ("events", "snapshots"):
-                node.command(f"TRUNCATE TABLE IF EXISTS {self._database}.{table}{'_local' if self._cluster else ''}")
+            for table in TABLES:
+                suffix = "_local" if self._cluster and table != ALIASES else ""
+                node.command(f"TRUNCATE TABLE IF EXISTS {self._database}.{table}{suffix}")
 
     def close(self) -> None:
         super().close()
@@ -144,10 +149,25 @@ class ClickHouseEngine(Engine):
             return [tuple(row) for row in result.result_rows]
 
     def _insert(self, table: str, rows: pa.Table) -> None:
-        settings: dict[str, Any] = {**WRITE_SETTINGS, "distributed_foreground_insert": "1"}
+        settings: dict[str, Any] = {**WRITE_SETTINGS, **_FOREGROUND}
+        try:
+            if table == ALIASES:
+                for node in self._nodes():
+                    node.insert_arrow(f"{self._database}.{table}", rows, settings=settings)
+            else:
+                with self._client() as client:
+                    client.insert_arrow(f"{self._database}.{table}", rows, settings=settings)
+        except (ClickHouseError, OSError) as error:
+            raise EngineUnavailable(f"the event store did not take the rows: {_first_line(error)}") from error
+
+    def _copy(self, statement: str, parameters: Mapping[str, Any]) -> None:
+        settings: dict[str, Any] = {**WRITE_SETTINGS, **COPY_SETTINGS, **_FOREGROUND}
+        # Each row goes to the shard of its new user, which the shard it is read from may not be.
+        settings["parallel_distributed_insert_select"] = "0"
+        sql, bound = _inline_long_lists(statement.replace("[database]", self._database), parameters)
         try:
             with self._client() as client:
-                client.insert_arrow(f"{self._database}.{table}", rows, settings=settings)
+                client.command(sql, parameters=bound, settings=settings)
         except (ClickHouseError, OSError) as error:
             raise EngineUnavailable(f"the event store did not take the rows: {_first_line(error)}") from error
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from campanile.engine.questions import Question, load_question
-from campanile.engine.tables import arrow_table
+from campanile.engine.tables import TABLES, arrow_table
 from campanile.errors import CampanileError
 
 WRITE_SETTINGS: dict[str, str] = {
@@ -25,6 +25,28 @@ WRITE_SETTINGS: dict[str, str] = {
     "deduplicate_blocks_in_dependent_materialized_views": "0",
 }
 """Pinned for every insert; their defaults differ between engine versions."""
+
+COPY_SETTINGS = {
+    "max_partitions_per_insert_block": "0",  # a history may have any number of months
+    "max_execution_time": "0",
+}
+"""For statements that copy rows within the store."""
+
+COPY_USERS = 500
+"""Users whose events are copied by one statement."""
+_COPIED = {
+    **{column: column for column in TABLES["events"]},
+    "user_id": "transform(user_id, {moved:Array(String)}, {canonical:Array(String)}, user_id)",
+    "sequence": "{sequence:UInt64}",
+    "merged": "{sequence:UInt64}",
+}
+_COPY = (
+    f"INSERT INTO [database].events ({', '.join(f'`{column}`' for column in _COPIED)})"
+    f" SELECT {', '.join(_COPIED.values())} FROM [database].events FINAL"
+    " WHERE workspace_id = {workspace:String} AND user_id IN {moved:Array(String)}"
+    " AND sequence < {sequence:UInt64} AND type != 'user_merge'"
+)
+"""`[database]` is to be replaced. Keys of users follow from their ids."""
 
 _MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _CLUSTER_ONLY = "-- only: cluster"
@@ -51,6 +73,7 @@ class Engine(ABC):
     def __init__(self, *, workers: int, query_timeout: float) -> None:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="engine")
         self._query_timeout = query_timeout
+        self._merged_through: dict[str, int] = {}
 
     def ask(
         self, question: str, workspace: str, *, as_of: int | None = None, **parameters: Any
@@ -70,7 +93,14 @@ class Engine(ABC):
         parameters["workspace"] = workspace
         if as_of is not None:
             loaded, parameters["as_of"] = loaded.as_of(), as_of
+        merged_through = self._merged_through.get(workspace)
+        if merged_through is not None and loaded.reads_events:
+            loaded, parameters["merged_through"] = loaded.with_merges(), merged_through
         return self._run(loaded, parameters)
+
+    def note_merges(self, workspace: str, through: int) -> None:
+        """Users of the workspace have been merged, or are about to be; questions see the merges up to a sequence."""
+        self._merged_through[workspace] = max(through, self._merged_through.get(workspace, 0))
 
     async def answer(self, question: str, workspace: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """`ask` in the engine's own threads."""
@@ -84,6 +114,25 @@ class Engine(ABC):
             EngineUnavailable: nothing can be said about the rows: they may or may not have been written.
         """
         self._insert(table, arrow_table(table, columns))
+
+    def copy_users(self, workspace: str, moves: Mapping[str, str], sequence: int) -> None:
+        """Copy all events of some users to others, as a merge with a sequence above those of the events.
+
+        Questions see the copies when they see the merge. Doing it twice changes nothing.
+
+        Raises:
+            EngineUnavailable: some of the copies may have been made.
+        """
+        users = sorted(moves)
+        for start in range(0, len(users), COPY_USERS):
+            moved = users[start : start + COPY_USERS]
+            parameters = {
+                "workspace": workspace,
+                "moved": moved,
+                "canonical": [moves[user] for user in moved],
+                "sequence": sequence,
+            }
+            self._copy(_COPY, parameters)
 
     def migrate(self) -> list[str]:
         """Apply the migrations that are missing; returns their names."""
@@ -114,6 +163,9 @@ class Engine(ABC):
 
     @abstractmethod
     def _insert(self, table: str, rows: pa.Table) -> None: ...
+
+    @abstractmethod
+    def _copy(self, statement: str, parameters: Mapping[str, Any]) -> None: ...
 
     @abstractmethod
     def _migrate(self, name: str, statements: Sequence[tuple[str, bool]]) -> None: ...

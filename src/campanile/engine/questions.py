@@ -2,8 +2,9 @@
 
 A question never names a table. It reads `{{events}}` (the log without duplicates), `{{raw_events}}` (the log as
 written, for lookups to which a repetition makes no difference) or `{{snapshots}}`; each of them is replaced by a
-sub-select that carries the workspace predicate. A file that names a table itself, or reads none of the three, is
-refused when it is loaded, so a question without a tenant filter cannot exist.
+sub-select that carries the workspace predicate. A file that names a table itself, or reads none of them, is refused
+when it is loaded, so a question without a tenant filter cannot exist. `{{aliases}}` are the users that were merged into
+others; in workspaces that have some, `{{events}}` shows everybody's events under one id (docs/decisions/0007).
 
 What several questions share stands once, in `questions/parts/`: `{{part:touches}}` is replaced by that file's text
 before anything else happens, so parts are checked wherever they are used.
@@ -21,6 +22,8 @@ from importlib import resources
 import msgspec
 
 WORKSPACE_PARAMETER = "{workspace:String}"
+ALIASES = "user_aliases"
+"""Table of which every node of a cluster has all rows."""
 
 _TENANT = f"workspace_id = {WORKSPACE_PARAMETER}"
 _BOUND = "sequence <= {as_of:UInt64}"
@@ -28,7 +31,13 @@ _SOURCES = {
     "events": f"(SELECT * FROM {{table}} FINAL WHERE {_TENANT})",
     "raw_events": f"(SELECT * FROM {{table}} WHERE {_TENANT})",
     "snapshots": f"(SELECT * FROM {{table}} FINAL WHERE {_TENANT})",
+    "aliases": f"(SELECT * FROM {{table}} FINAL WHERE {_TENANT})",
 }
+_MERGED_EVENTS = (
+    f"(SELECT * FROM {{table}} FINAL WHERE {_TENANT} AND merged <= {{merged_through:UInt64}} AND user_key NOT IN"
+    f" (SELECT user_key FROM {{aliases}} WHERE {_TENANT} AND sequence <= {{merged_through:UInt64}}))"
+)
+"""Events where users were merged: copies of merges that are complete, and no rows of ids that count no more."""
 _TABLES = {"events": "events", "raw_events": "events", "snapshots": "snapshots"}
 _MACRO = re.compile(r"\{\{(\w+)\}\}")
 _PART = re.compile(r"\{\{part:(\w+)\}\}")
@@ -51,6 +60,16 @@ class Question(msgspec.Struct, frozen=True):
     sums: tuple[str, ...]
     bounded: bool = False
     """Whether it sees the store as of `{as_of:UInt64}`: rows with a later sequence are not there."""
+    merged: bool = False
+    """Whether it sees the merges of users up to `{merged_through:UInt64}`."""
+
+    @property
+    def reads_events(self) -> bool:
+        return "{{events}}" in self.body
+
+    def with_merges(self) -> Question:
+        """The same question where users were merged."""
+        return msgspec.structs.replace(self, merged=True)
 
     def as_of(self) -> Question:
         """The same question to the store as it was at a sequence.
@@ -64,7 +83,9 @@ class Question(msgspec.Struct, frozen=True):
 
         def source(match: re.Match[str]) -> str:
             name = match.group(1)
-            source = _SOURCES[name].replace("{table}", f"{database}.{_TABLES[name]}{suffix}")
+            source = _MERGED_EVENTS if self.merged and name == "events" else _SOURCES[name]
+            table = ALIASES if name == "aliases" else f"{_TABLES[name]}{suffix}"
+            source = source.replace("{table}", f"{database}.{table}").replace("{aliases}", f"{database}.{ALIASES}")
             return source.replace(_TENANT, f"{_TENANT} AND {_BOUND}") if self.bounded else source
 
         return _MACRO.sub(source, self.body)

@@ -26,6 +26,9 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         "as_of": _INSTANT, "total": pa.uint64(), "unique": pa.uint64(), "revenue": pa.decimal128(18, 4),
         "snapshot_id": _TEXT, "snapshot_key": _KEY, "sequence": pa.uint64(), "received_at": _INSTANT,
     },
+    "user_aliases": {
+        "workspace_id": _TEXT, "user_id": _TEXT, "to_user_id": _TEXT, "sequence": pa.uint64(),
+    },
 }  # fmt: skip
 """Column types per table; 128-bit keys are little-endian bytes."""
 
