@@ -306,6 +306,19 @@ def test_pausing_and_resuming(shop: Shop) -> None:
     assert shop.definitions.resume(shop.workspace, made.definition.id).definition == resumed
 
 
+def test_a_report_whose_slots_are_over_stays_paused(shop: Shop) -> None:
+    made = create(shop, schedule__end={"type": "on_date", "date": "2025-03-07"})
+    shop.definitions.pause(shop.workspace, made.definition.id)
+    shop.clock.advance(7 * DAY.total_seconds())
+    assert refusal(Unprocessable, lambda: shop.definitions.resume(shop.workspace, made.definition.id)) == (
+        "schedule_empty"
+    )
+    assert shop.definitions.get("SHOP", made.definition.id).state == "PAUSED"
+    revived = patch(shop, made, schedule={"end": {"type": "never", "date": None}}).definition
+    assert revived.state == "PAUSED"
+    assert shop.definitions.resume(shop.workspace, made.definition.id).definition.next_slot == SIX + 7 * DAY
+
+
 def test_what_the_system_pauses_can_be_resumed(shop: Shop) -> None:
     made = create(shop)
     with shop.metadata.begin() as connection:

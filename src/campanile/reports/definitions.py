@@ -65,13 +65,7 @@ class Page(NamedTuple):
 class DefinitionService:
     """Thread-safe. Definitions of another workspace behave as unknown ones."""
 
-    def __init__(
-        self,
-        metadata: Metadata,
-        clock: Clock,
-        campaigns: CampaignService,
-        runs: Runs,
-    ) -> None:
+    def __init__(self, metadata: Metadata, clock: Clock, campaigns: CampaignService, runs: Runs) -> None:
         self._metadata = metadata
         self._clock = clock
         self._campaigns = campaigns
@@ -219,6 +213,7 @@ class DefinitionService:
 
         Raises:
             NotFound: no such definition. Conflict: `invalid_state`.
+            Unprocessable: `schedule_empty`, there is no run in the future; it stays paused.
         """
         return self._move(workspace, definition_id, ("PAUSED",), "ACTIVE")
 
