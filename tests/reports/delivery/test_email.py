@@ -206,7 +206,7 @@ def test_starttls_and_a_password(certificate: ssl.SSLContext) -> None:
         server = parse_smtp(f"smtp+starttls://user:p%40ss@localhost:{port}")
         assert server is not None
         deliver(server)
-        with pytest.raises(MailNotSent, match="SMTPAuthenticationError|SMTPServerDisconnected"):
+        with pytest.raises(MailNotSent, match=r"SMTPAuthenticationError|SMTPServerDisconnected"):
             deliver(msgspec.structs.replace(server, password="wrong"))
     assert len(box.mails) == 1
 
