@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from campanile.attribution.plan import Plan, competitors, make_plan, plan_parameters
+from campanile.attribution.plan import Plan, competitors, goal_window, make_plan, plan_parameters
 from campanile.attribution.rules import CONTROL_GROUPS, CONTROL_REASONS, KINDS, LAST_INTERACTION, Attribution
 from campanile.attribution.schemas import ControlRow, Conversions, CreditedRow, HeldOutRow, RowScope
 from campanile.attribution.service import grouped, rules_of
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
-from campanile.kit.times import epoch_milliseconds
+from campanile.kit.times import Window, epoch_milliseconds
+from campanile.workspaces.schemas import Workspace
 
 LEVEL_BITS = 3
 """Bits of a slot that hold the level."""
+CAMPAIGNS_AT_ONCE = 500
+"""Campaigns of one question."""
 
 
 class Everything(Protocol):
@@ -29,6 +32,32 @@ class RowConversions:
     def __init__(self, engine: Engine, campaigns: Everything) -> None:
         self._engine = engine
         self._campaigns = campaigns
+
+    def converting(
+        self, workspace: Workspace, campaigns: Sequence[Campaign], window: Window, as_of: int, attribution: Attribution
+    ) -> set[str]:
+        """Ids of those of the campaigns that earned a credit in the window, days after their messages perhaps."""
+        asking = [item for item in campaigns if any(goal.event for goal in item.goals)]
+        if not asking:
+            return set()
+        reach = max(goal_window(goal, item) for item in asking for goal in item.goals)
+        touched = self._engine.ask(
+            "active_campaigns",
+            workspace.id,
+            as_of=as_of,
+            start=epoch_milliseconds(window.start) - reach,
+            end=epoch_milliseconds(window.end),
+        )
+        recent = {row[0] for row in touched}
+        asking = [item for item in asking if item.campaign_id in recent]
+        found: set[str] = set()
+        for first in range(0, len(asking), CAMPAIGNS_AT_ONCE):
+            chosen = asking[first : first + CAMPAIGNS_AT_ONCE]
+            slots = {item.campaign_id: (number << LEVEL_BITS,) for number, item in enumerate(chosen)}
+            days = (epoch_milliseconds(window.start),)
+            scope = RowScope(workspace, tuple(chosen), slots, window, days, by_day=False, as_of=as_of)
+            found.update(chosen[row.place[0]].campaign_id for row in self.credited(scope, attribution))
+        return found
 
     def credited(self, scope: RowScope, attribution: Attribution) -> Iterator[CreditedRow]:
         """Conversions per place and goal; places without any are left out."""

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from campanile.attribution.schemas import ControlRow, Conversions, CreditedRow, HeldOutRow, RowScope
+from campanile.campaigns.schemas import Campaign
 from campanile.kit.ordering import natural_key
+from campanile.kit.times import Window
 from campanile.metrics.snapshots import Cells
 from campanile.reports.columns.definitions import AttributionType
 from campanile.reports.plan import Needs
@@ -39,6 +41,12 @@ class ControlFigures(NamedTuple):
 
 class Credits(Protocol):
     """Knows which conversions campaigns earned by what people did afterwards."""
+
+    def converting(
+        self, workspace: Workspace, campaigns: Sequence[Campaign], window: Window, as_of: int, attribution: Attribution
+    ) -> set[str]:
+        """Ids of those of the campaigns that earned one in the window."""
+        ...
 
     def credited(self, scope: RowScope, attribution: Attribution) -> Iterable[CreditedRow]:
         """Conversions per place and goal."""

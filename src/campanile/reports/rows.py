@@ -21,21 +21,21 @@ from campanile.kit.times import Window, day_start, epoch_milliseconds, window
 from campanile.metrics.snapshots import Cells
 from campanile.reports.axes import Extent, Fan, Label, day_axis, fan
 from campanile.reports.cells import RowFacts
-from campanile.reports.goals import BlockGoals, Credits, gather
+from campanile.reports.goals import BlockGoals, Credits, event_word, gather
 from campanile.reports.plan import Needs
 from campanile.reports.row_numbers import PortionNumbers
 from campanile.reports.row_writer import Columns, RowWriter
 from campanile.reports.row_writer import Labels as RowLabels
 from campanile.reports.rows_repository import UNLABELLED, RowsRepository, Scope, implied
-from campanile.reports.schemas import CHANNELS, ChannelSelection, ReportSpec, ReportWarning
-from campanile.reports.selection import Choice, Labels, Target, choose, needs_labels, unknown_values
+from campanile.reports.schemas import CHANNELS, ReportSpec, ReportWarning
+from campanile.reports.selection import Labels, Target, choose, needs_labels, unknown_values
 from campanile.reports.sheet import Batch, Column, Sheet
 from campanile.reports.traits import Traits, campaign_goals
 from campanile.workspaces.schemas import Workspace
 
 __all__ = ["Column", "RowsService", "Sheet"]
 
-TARGETS_PER_BLOCK = 250
+TARGETS_PER_BLOCK = 500
 """Campaigns with rows that are looked at together; their children may be many more."""
 ROWS_PER_PORTION = 4_000
 """Rows counted by one set of questions."""
@@ -122,9 +122,28 @@ class RowsService:
             labels = self._labels(workspace.id, everything)
             unknown = unknown_values(spec.filters, labels.values())
         for place, selection in enumerate(spec.channels):
-            choice = choose(everything, spec, selection, days, counted, labels)
-            warnings = [] if place else list(_selection_warnings(choice, unknown))
-            yield self._sheet(workspace, spec, selection, choice.targets, days, as_of, warnings)
+            columns = Columns(selection.channel, spec, workspace.settings)
+            candidates = [item for item in everything if item.channel == CHANNELS[selection.channel]]
+            late = self._converting(workspace, candidates, columns.needs(), days, counted, as_of)
+            choice = choose(candidates, spec, selection, days, counted | late, labels)
+            warnings = [] if place else list(_selection_warnings(spec, everything, unknown))
+            yield self._sheet(workspace, spec, columns, choice, days, as_of, warnings)
+
+    def _converting(
+        self,
+        workspace: Workspace,
+        campaigns: Sequence[Campaign],
+        needs: Needs,
+        days: Window,
+        counted: Collection[str],
+        as_of: int,
+    ) -> set[str]:
+        """Campaigns that have conversions in the window, and no event: people come back days after a message."""
+        found: set[str] = set()
+        silent = [item for item in campaigns if item.campaign_id not in counted]
+        for attribution in sorted(needs.attributions):
+            found |= self._credits.converting(workspace, silent, days, as_of, event_word(attribution))
+        return found
 
     def _labels(self, workspace: str, campaigns: Sequence[Campaign]) -> dict[str, Labels]:
         labels = {}
@@ -139,21 +158,20 @@ class RowsService:
         self,
         workspace: Workspace,
         spec: ReportSpec,
-        selection: ChannelSelection,
+        columns: Columns,
         targets: Sequence[Target],
         days: Window,
         as_of: int,
         warnings: list[ReportWarning],
     ) -> Sheet:
-        columns = Columns(selection.channel, spec, workspace.settings)
         warnings.extend(columns.warnings())
         if spec.splits.parent_totals and spec.splits.child and any(len(target.members) > 1 for target in targets):
             message = "Rows of parents contain those of their children: sums over a column count twice."
-            warnings.append(ReportWarning(code="parent_totals", message=message, channel=selection.channel))
+            warnings.append(ReportWarning(code="parent_totals", message=message, channel=columns.channel))
         counter = _Counter(
             self._repository, self._campaigns, self._credits, workspace, spec, columns, days, as_of, warnings
         )
-        return Sheet(selection.channel, columns.columns(), counter.batches(targets), warnings)
+        return Sheet(columns.channel, columns.columns(), counter.batches(targets), warnings)
 
 
 class _Counter:
@@ -391,12 +409,14 @@ def _merged(extents: Iterable[Extent]) -> Extent:
     return merged
 
 
-def _selection_warnings(choice: Choice, unknown: Sequence[str]) -> Iterator[ReportWarning]:
-    if choice.missing:
+def _selection_warnings(
+    spec: ReportSpec, campaigns: Sequence[Campaign], unknown: Sequence[str]
+) -> Iterator[ReportWarning]:
+    known = {campaign.campaign_id for campaign in campaigns}
+    missing = [] if spec.campaigns == "all" else [name for name in spec.campaigns if name not in known]
+    if missing:
         yield ReportWarning(
-            code="campaign_not_found",
-            message=f"No campaigns with these ids: {', '.join(choice.missing)}.",
-            count=len(choice.missing),
+            code="campaign_not_found", message=f"No campaigns with these ids: {', '.join(missing)}.", count=len(missing)
         )
     if unknown:
         yield ReportWarning(

@@ -11,7 +11,7 @@ import msgspec
 
 from campanile.campaigns.schemas import Campaign
 from campanile.kit.times import Window
-from campanile.reports.schemas import CHANNELS, ChannelSelection, Filters, ReportSpec
+from campanile.reports.schemas import ChannelSelection, Filters, ReportSpec
 
 OPEN_ENDED = frozenset({"ACTIVE", "PAUSED", "SENDING"})
 """Statuses of campaigns whose life goes on."""
@@ -53,13 +53,6 @@ class Target(msgspec.Struct, frozen=True):
     """Whether it has rows only if something was counted: a parent beside its children."""
 
 
-class Choice(NamedTuple):
-    """The targets of one channel in the order of their rows, and the picked ids that lead nowhere."""
-
-    targets: list[Target]
-    missing: list[str]
-
-
 def life(campaign: Campaign) -> Life | None:
     """The life of a campaign; None before its publication.
 
@@ -88,19 +81,18 @@ def choose(
     days: Window,
     counted: Collection[str],
     labels: Mapping[str, Labels],
-) -> Choice:
-    """The targets of one channel.
+) -> list[Target]:
+    """The targets of one channel in the order of their rows.
 
     Args:
-        campaigns: all of the workspace.
+        campaigns: of the channel; complete families.
         days: the window of the run.
         counted: ids of campaigns with a counter in it.
         labels: by id; may be empty while no filter asks for them.
     """
-    channel = CHANNELS[selection.channel]
     judge = _Judge(spec, selection, days, counted, labels)
     placed: list[tuple[tuple[datetime, str, bool, datetime, str], Target]] = []
-    for root, children in _families(campaign for campaign in campaigns if campaign.channel == channel):
+    for root, children in _families(campaigns):
         first = _first_send((root, *children)) or _NEVER
         for target in _targets(root, children, judge, spec):
             own = target.campaign
@@ -108,11 +100,7 @@ def choose(
                 ((first, root.campaign_id, own is not root, target.sent_at or _NEVER, own.campaign_id), target)
             )
     placed.sort(key=lambda item: item[0])
-    missing = []
-    if spec.campaigns != "all":
-        known = {campaign.campaign_id for campaign in campaigns}
-        missing = [name for name in spec.campaigns if name not in known]
-    return Choice([target for _, target in placed], missing)
+    return [target for _, target in placed]
 
 
 def _targets(root: Campaign, children: Sequence[Campaign], judge: _Judge, spec: ReportSpec) -> Iterator[Target]:
