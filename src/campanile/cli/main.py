@@ -26,7 +26,7 @@ app = App(
 )
 _workspace = App(name="workspace", help="Create, list and change workspaces; also while the server runs.")
 _key = App(name="key", help="Create, list, replace and switch off the keys of a workspace.")
-_report = App(name="report", help="Define, list, run and delete campaign reports, through a server.")
+_report = App(name="report", help="Define, list, run, download and delete campaign reports, through a server.")
 
 _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (app, "demo", "demo:demo", "Start a server with a sample shop, ask it for statistics, show how to go on."),
@@ -37,6 +37,7 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (_report, "list", "report:list_all", "List the reports of a workspace."),
     (_report, "show", "report:show", "Show a report."),
     (_report, "run", "report:run", "Make a report's file now."),
+    (_report, "download", "report_download:download", "Download a report's file."),
     (_report, "delete", "report:delete", "Delete a report with all its files."),
     (app, "migrate", "migrate:migrate", "Bring the event store and the metadata database up to date."),
     (app, "doctor", "doctor:doctor", "Check settings, disk, store, database and server, and say what to do."),

@@ -2,7 +2,9 @@
 
 ClientError
 ├── Unreachable   no usable answer arrived, after all retries
+├── Damaged       a file is not what the server said it would send (`client.downloads`)
 └── Refused       the server answered with an error
+    └── NotReady      there is no such file, or not yet, or not any more (`client.downloads`)
 """
 
 from __future__ import annotations

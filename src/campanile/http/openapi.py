@@ -44,9 +44,11 @@ _REASONS = {
     405: "The path has other methods.",
     408: "The body arrived too slowly.",
     409: "The request contradicts what is stored.",
+    410: "It was there and has expired.",
     412: "A condition of the request does not hold.",
     413: "The body is too large.",
     415: "The media type or coding is not supported.",
+    416: "The range lies beyond the end of the file.",
     422: "Everything was refused; nothing was stored.",
     429: "Too many requests; `Retry-After` says how long to wait.",
     500: "A defect of the server.",
@@ -64,7 +66,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     tag: str
     scope: str
-    """Scope the key needs."""
+    """Scope the key needs; empty where no key is asked for."""
     parameters: tuple[Schema, ...] = ()
     bodies: Mapping[str, Schema] = {}
     """Media type → schema of the request body."""
@@ -77,6 +79,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     empty: tuple[int, ...] = ()
     bearer: bool = True
     """Whether `Authorization: Bearer <key>` is accepted besides Basic."""
+    signed: bool = False
+    """Whether a signature takes the place of a key."""
 
 
 def parameter(name: str, place: str, schema: Schema, description: str, *, required: bool = False) -> Schema:
@@ -103,6 +107,13 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             "securitySchemes": {
                 "basic": {"type": "http", "scheme": "basic", "description": "Workspace id and key."},
                 "bearer": {"type": "http", "scheme": "bearer", "description": "The key alone."},
+                "signature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Signature",
+                    "description": "Lower-case hex of the SHA-256 of `app_id|filename|report key`; may also be a query "
+                    "parameter.",
+                },
             },
         },
     }
@@ -122,10 +133,11 @@ def openapi_route(operations: Iterable[Operation]) -> HTTPRouteHandler:
 def _operation(operation: Operation) -> dict[str, Any]:
     found: dict[str, Any] = {
         "summary": operation.summary,
-        "description": f"{operation.description}\n\nScope of the key: `{operation.scope}`.",
+        "description": operation.description
+        + (f"\n\nScope of the key: `{operation.scope}`." if operation.scope else ""),
         "operationId": f"{operation.method.lower()}_{operation.path.strip('/').translate(_NAME)}",
         "tags": [operation.tag],
-        "security": [{"basic": []}, *([{"bearer": []}] if operation.bearer else [])],
+        "security": _security(operation),
         "responses": {
             str(status): {"description": text, "content": {media: {"schema": schema} for media, schema in body.items()}}
             for status, (text, body) in operation.answers.items()
@@ -141,6 +153,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
         body = {} if status in operation.empty else {"content": {"application/json": {"schema": error}}}
         found["responses"][str(status)] = {"description": _REASONS[status], **body}
     return found
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    if operation.signed:
+        return [{"signature": []}]
+    if not operation.scope:
+        return []
+    names = ["basic", "bearer"] if operation.bearer else ["basic"]
+    return [{name: []} for name in names]
 
 
 _NAME = str.maketrans({"/": "_", "-": "_", "{": "", "}": ""})

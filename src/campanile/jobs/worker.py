@@ -56,13 +56,16 @@ class Worker:
         self._parallel = parallel
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin to work in the running event loop."""
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self.run(), name="jobs")
 
     async def stop(self) -> None:
         """Give back what is being worked on and end. May be called without `start`."""
+        self._loop = None
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -70,8 +73,11 @@ class Worker:
             self._task = None
 
     def notify(self) -> None:
-        """There may be something to do; from the thread of the event loop."""
-        self._wake.set()
+        """There may be something to do. From any thread, and also while nobody works."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closing
+                loop.call_soon_threadsafe(self._wake.set)
 
     async def run(self) -> None:
         """Work until cancelled."""

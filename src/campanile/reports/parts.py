@@ -171,8 +171,8 @@ def delivery(fields: Fields, *, allowed: Callable[[str], bool]) -> tuple[Deliver
         found.append(RestDelivery())
     email = fields.fields("email")
     if email is not None:
-        recipients = _recipients(email, allowed)
-        found.append(EmailDelivery(recipients=recipients, require_login=email.boolean("require_login")))
+        login = email.boolean("require_login")
+        found.append(EmailDelivery(recipients=recipients(email, allowed=allowed), require_login=login))
         email.close()
     webhook = fields.fields("webhook")
     if webhook is not None:
@@ -182,8 +182,9 @@ def delivery(fields: Fields, *, allowed: Callable[[str], bool]) -> tuple[Deliver
     return tuple(found)
 
 
-def _recipients(fields: Fields, allowed: Callable[[str], bool]) -> tuple[str, ...]:
-    recipients: dict[str, str] = {}
+def recipients(fields: Fields, *, allowed: Callable[[str], bool]) -> tuple[str, ...]:
+    """The member `recipients`: addresses that reports are mailed to, each once."""
+    found: dict[str, str] = {}
     entries = fields.texts("recipients", most=RECIPIENTS * 10, longest=ADDRESS_CHARACTERS, code="too_many_recipients")
     for path, address in entries:
         if _ADDRESS.fullmatch(address) is None:
@@ -191,12 +192,12 @@ def _recipients(fields: Fields, allowed: Callable[[str], bool]) -> tuple[str, ..
         elif not allowed(address):
             fields.find.add("recipient_not_allowed", path, f"{path}: this workspace may not write to that domain.")
         else:
-            recipients.setdefault(address.lower(), address)
-    if len(recipients) > RECIPIENTS:
+            found.setdefault(address.lower(), address)
+    if len(found) > RECIPIENTS:
         fields.wrong("recipients", "too_many_recipients", f"may name at most {RECIPIENTS} addresses")
     if not fields.value("recipients"):
         fields.wrong("recipients", "required", "must name at least one address")
-    return tuple(recipients.values())
+    return tuple(found.values())
 
 
 def _address(fields: Fields) -> str:

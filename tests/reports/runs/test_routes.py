@@ -231,17 +231,20 @@ def test_who_may(desk: Desk, method: str, path: str) -> None:
     made = desk.create(schedule={"type": "daily", "time": "06:00"})
     run = desk.ask("POST", f"/v1/reports/{made['id']}/run").json()
     path = path.replace("{run_id}", run["id"])
+    body = {"recipients": ["a@example.com"]} if path.endswith("/send") else None
     assert desk.client.request(method, path).status_code == 401
-    assert error(desk.ask(method, path, kind="ingest")) == (403, "missing_scope")
-    if method == "POST":
-        assert error(desk.ask(method, path, kind="report")) == (403, "missing_scope")
-    theirs = desk.ask(method, path, owner=desk.stranger)
+    assert error(desk.ask(method, path, body, kind="ingest")) == (403, "missing_scope")
+    if method == "POST" or path.endswith("-secret"):
+        assert error(desk.ask(method, path, body, kind="report")) == (403, "missing_scope")
+    theirs = desk.ask(method, path, body, owner=desk.stranger)
     if run["id"] in path:
-        nobodys = desk.ask(method, path.replace(run["id"], "run_" + "0" * 20), owner=desk.stranger)
+        nobodys = desk.ask(method, path.replace(run["id"], "run_" + "0" * 20), body, owner=desk.stranger)
         assert error(theirs) == error(nobodys) == (404, "not_found")
         assert theirs.json()["errors"] == nobodys.json()["errors"]
-    else:
+    elif path == RUNS:
         assert theirs.json()["runs"] == []
+    else:
+        assert theirs.json() != desk.ask(method, path).json()
     assert desk.get(f"{RUNS}/{run['id']}") == run
 
 
@@ -249,6 +252,66 @@ def test_who_may(desk: Desk, method: str, path: str) -> None:
 def test_strange_ids(desk: Desk, run_id: str) -> None:
     assert desk.ask("GET", f"{RUNS}/{run_id}").status_code == 404
     assert desk.ask("POST", f"{RUNS}/{run_id}/cancel", key="k").status_code == 404
+
+
+def test_a_file_is_mailed_to_others(desk: Desk) -> None:
+    made = desk.create(schedule={"type": "daily", "time": "06:00"})
+    run = desk.ask("POST", f"/v1/reports/{made['id']}/run").json()
+    path, body = f"{RUNS}/{run['id']}/send", {"recipients": ["a@example.com", "A@example.com", "b@example.org"]}
+    assert error(desk.ask("POST", path, body)) == (409, "no_file")
+    desk.world.work()
+    sent = desk.ask("POST", path, body, key="once")
+    assert sent.status_code == 202
+    assert [(found["type"], found["target"], found["state"]) for found in sent.json()["deliveries"]] == [
+        ("email", "a@example.com", "PENDING"),
+        ("email", "b@example.org", "PENDING"),
+    ]
+    again = desk.ask("POST", path, body, key="once")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert len(desk.get(f"{RUNS}/{run['id']}")["deliveries"]) == 2
+    desk.workspaces.update_settings("OWNER", {"report_email_domains": "example.org"})
+    assert error(desk.ask("POST", path, body)) == (422, "recipient_not_allowed")
+    desk.world.clock.advance(7 * 24 * 3600)
+    assert error(desk.ask("POST", path, {"recipients": ["b@example.org"]})) == (409, "no_file")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "required"),
+        ({"recipients": []}, "required"),
+        ({"recipients": "a@example.com"}, "invalid_type"),
+        ({"recipients": ["nobody"]}, "invalid_value"),
+        ({"recipients": ["a@example.com\r\nBcc: b@example.com"]}, "invalid_value"),
+        ({"recipients": [f"a{number}@example.com" for number in range(16)]}, "too_many_recipients"),
+        ({"recipients": ["a@example.com"], "colour": "red"}, "unknown_field"),
+    ],
+)
+def test_recipients_that_are_wrong(desk: Desk, body: Any, code: str) -> None:
+    answer = desk.ask("POST", f"{RUNS}/run_{'0' * 20}/send", body)
+    assert error(answer) == (400 if code == "unknown_field" else 422, code)
+
+
+def test_the_secret_of_webhooks_stays_the_same(desk: Desk) -> None:
+    first = desk.get("/v1/report-webhook-secret")["secret"]
+    assert first.startswith("whsec_")
+    assert first == desk.get("/v1/report-webhook-secret")["secret"]
+
+
+def test_a_manifest(desk: Desk) -> None:
+    made = desk.create(schedule={"type": "daily", "time": "06:00"})
+    run = desk.ask("POST", f"/v1/reports/{made['id']}/run").json()
+    path = f"{RUNS}/{run['id']}/manifest"
+    assert error(desk.ask("GET", path)) == (409, "not_ready")
+    desk.world.work()
+    manifest = desk.get(path, kind="report")
+    assert (manifest["run_id"], manifest["name"], manifest["mark"]) == (run["id"], "Push", 1000)
+    assert [part["name"] for part in manifest["files"]] == ["Push_PUSH_20250302.csv"]
+    assert len(manifest["files"][0]["columns"]) == 2
+    desk.world.rows.batches = {}
+    nothing = desk.ask("POST", f"/v1/reports/{made['id']}/run").json()
+    desk.world.work()
+    assert error(desk.ask("GET", f"{RUNS}/{nothing['id']}/manifest")) == (404, "no_data")
 
 
 def test_the_description_is_valid_and_complete() -> None:

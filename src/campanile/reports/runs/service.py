@@ -18,6 +18,7 @@ from campanile.metadata import Connection, Metadata
 from campanile.reports.files.store import FileStore
 from campanile.reports.periods import covered
 from campanile.reports.runs import repository
+from campanile.reports.runs.announcing import deliver, pending
 from campanile.reports.runs.orders import RUN_JOB, Order, enqueue, new_run, slot_key
 from campanile.reports.runs.schemas import Run, RunState
 from campanile.reports.schemas import ReportDefinition
@@ -203,6 +204,37 @@ class RunService:
                 connection, run_id, state="QUEUED", attempt=0, progress=0.0, error=None, finished_at=None
             )
             enqueue(connection, self._queue, run, self._timezone(workspace_id), self._clock.now())
+        self._notify()
+        return self.get(workspace_id, run_id)
+
+    def with_file(self, workspace_id: str, run_id: str) -> Run:
+        """A run that made a file, expired or not.
+
+        Raises:
+            NotFound: no such run, or `no_data`. Conflict: `not_ready`, or `no_file`.
+        """
+        run = self.get(workspace_id, run_id)
+        if not run.final:
+            raise Conflict("The run has not finished.", attribute="run_id", type="not_ready")
+        if run.state == "NO_DATA":
+            raise NotFound("Nothing matched, so the run made no file.", attribute="run_id", type="no_data")
+        if run.file is None:
+            raise Conflict(f"A run in state {run.state} has no file.", attribute="run_id", type="no_file")
+        return run
+
+    def send(self, workspace_id: str, run_id: str, recipients: Sequence[str]) -> Run:
+        """Mail the link to the file of a run to these addresses.
+
+        Raises:
+            NotFound: no such run. Conflict: `no_file`, or it has expired.
+        """
+        run = self.get(workspace_id, run_id)
+        if run.state != "SUCCESSFUL" or run.file is None or run.definition_id is None:
+            raise Conflict(f"A run in state {run.state} has no file to send.", attribute="run_id", type="no_file")
+        now = self._clock.now()
+        messages = [pending("email", address, "SUCCESSFUL", now) for address in recipients]
+        with self._metadata.begin() as connection:
+            deliver(connection, self._queue, self._locked(connection, workspace_id, run_id), messages, now)
         self._notify()
         return self.get(workspace_id, run_id)
 
