@@ -115,9 +115,9 @@ class ReportDownloads:
                 break
             except (Unreachable, Refused) as error:
                 retried = isinstance(error, Unreachable) or error.status in RETRIED_STATUSES
-                if isinstance(error, Unreachable) and _known_bytes(part, tag) > begun:
+                if _known_bytes(part, tag) > begun:
                     attempt = 1  # it goes on, however slowly
-                elif not retried or attempt >= self._retry.attempts:
+                if not retried or attempt >= self._retry.attempts:
                     raise
                 after = error.retry_after if isinstance(error, Refused) else None
                 self._retry.sleep(self._retry.wait(attempt, after))
