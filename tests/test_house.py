@@ -42,10 +42,15 @@ def texts(*suffixes: str) -> dict[str, str]:
     return found
 
 
+NAMES_PRIVATE_HOSTS = frozenset({"tests/reports/delivery/test_addresses.py"})
+"""Tests of what is refused because it is private: they must name it."""
+
+
 @pytest.mark.parametrize("pattern", [MACHINE_PATH, PRIVATE_HOST, SECRET], ids=["path", "host", "secret"])
 def test_no_file_names_a_machine_or_a_secret(pattern: re.Pattern[str]) -> None:
     hits = [f"{name}: {hit.group()}" for name, text in texts().items() for hit in pattern.finditer(text)]
-    assert hits == []
+    allowed = NAMES_PRIVATE_HOSTS if pattern is PRIVATE_HOST else frozenset[str]()
+    assert [hit for hit in hits if hit.partition(":")[0] not in allowed] == []
 
 
 @pytest.mark.parametrize(
