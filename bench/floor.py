@@ -18,15 +18,14 @@ from litestar import route
 from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder, stop, wait_until
 from tests.support.server import Server
 
-from bench.measure import Ratio, middle
+from bench.measure import Measured, Ratio, middle
 from campanile.http.responses import ReadyResponse
 
 CONNECTIONS = 8
-COMMAND = "python -m bench floor"
 ANSWER = b'{"response_id":"bench","total_campaigns":0,"current_page":1,"total_pages":1,"data":{}}'
 
 
-def run(rounds: int = 5, seconds: float = 4.0) -> list[Ratio]:
+def run(rounds: int = 5, seconds: float = 4.0) -> Measured:
     """Requests per second of both routes in turn, over kept connections."""
     with scratch_folder("bench") as folder:
         preparing = Server(folder / "server")
@@ -59,7 +58,7 @@ def run(rounds: int = 5, seconds: float = 4.0) -> list[Ratio]:
     ratios = tuple(stats / echo for stats, echo in zip(rates["stats"], rates["echo"], strict=True))
     detail = f"{middle(rates['stats']):,.0f} against {middle(rates['echo']):,.0f} requests/s"
     what = "empty answer of the Stats API (no campaign matches) ÷ echo of the same bytes by the same server"
-    return [Ratio(what, "–", ratios, detail, COMMAND)]
+    return Measured((Ratio(what, "–", ratios, detail),))
 
 
 async def _rate(port: int, request: bytes, seconds: float) -> float:

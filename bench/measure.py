@@ -1,4 +1,4 @@
-"""Timing, ratios and the report."""
+"""Timing and ratios."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
-REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+import msgspec
 
 
-class Ratio(NamedTuple):
+class Ratio(msgspec.Struct, frozen=True):
     """One measured ratio."""
 
     what: str
@@ -23,19 +22,28 @@ class Ratio(NamedTuple):
     """One per round; the two sides of a round were measured right after each other."""
     detail: str
     """The absolute figures behind it, for orientation only."""
-    command: str
 
     @property
     def median(self) -> float:
         return statistics.median(self.ratios)
 
 
-class Figure(NamedTuple):
+class Figure(msgspec.Struct, frozen=True):
     """A number that is no ratio, such as memory."""
 
     what: str
     value: str
-    command: str
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What one section measured, and where and when."""
+
+    ratios: tuple[Ratio, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    date: str = ""
+    revision: str = ""
+    machine: str = ""
+    versions: str = ""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -78,17 +86,3 @@ def versions() -> str:
 def revision() -> str:
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
-
-
-def table(ratios: Iterable[Ratio]) -> str:
-    """The ratios as a Markdown table."""
-    lines = [
-        "| measure | median | lowest – highest | aim | in this run | repeat |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {ratio.what} | **{ratio.median:.2f}** | {min(ratio.ratios):.2f} – {max(ratio.ratios):.2f} | {ratio.aim} "
-        f"| {ratio.detail} | `{ratio.command}` |"
-        for ratio in ratios
-    ]
-    return "\n".join(lines)

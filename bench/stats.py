@@ -15,7 +15,7 @@ from tests.support.postgres import postgres_database, postgres_server
 from tests.support.processes import scratch_folder
 from tests.support.server import Server
 
-from bench.measure import Ratio, middle, seconds
+from bench.measure import Measured, Ratio, middle, seconds
 from bench.traffic import NOW
 from campanile.engine import Engine, open_engine
 from campanile.engine.questions import parse_question
@@ -26,7 +26,6 @@ from campanile.stats.repository import StatsRepository
 
 CAMPAIGNS = [f"{number:024x}" for number in range(1, 11)]
 FIRST = NOW - timedelta(days=9)
-COMMAND = "python -m bench stats"
 
 FILL = """INSERT INTO campanile.events
 (workspace_id, campaign_id, type, ts, user_id, event_key, sequence, received_at, channel, platform, instance_id,
@@ -49,7 +48,7 @@ POSTGRES_QUERY = """SELECT campaign_id, type, count(*), count(DISTINCT user_id) 
 WHERE workspace_id = 'w' AND campaign_id = ANY(%s) AND ts >= %s AND ts < %s GROUP BY campaign_id, type"""
 
 
-def run(rounds: int = 7, recipients: int = 100_000) -> list[Ratio]:
+def run(rounds: int = 7, recipients: int = 100_000) -> Measured:
     """Everything over the same events; the sides of a round right after each other."""
     with scratch_folder("bench") as folder, postgres_server() as address:
         server = Server(folder / "server")
@@ -76,7 +75,7 @@ def run(rounds: int = 7, recipients: int = 100_000) -> list[Ratio]:
 
 def _rounds(
     rounds: int, server: Server, credentials: Any, engine: Engine, asks: Any, postgres: Any, recipients: int
-) -> list[Ratio]:
+) -> Measured:
     first, last = _days()
     days = window(first, last, "UTC")
     body = {
@@ -124,14 +123,16 @@ def _rounds(
     def ratio(what: str, aim: str, over: str, under: str) -> Ratio:
         values = tuple(a / b for a, b in zip(times[over], times[under], strict=True))
         detail = f"{middle(times[over]) * 1000:.0f} against {middle(times[under]) * 1000:.0f} ms"
-        return Ratio(what, aim, values, detail, COMMAND)
+        return Ratio(what, aim, values, detail)
 
     page = f"page of ten campaigns × {recipients:,} recipients, UNIQUE: "
-    return [
-        ratio(page + "our answer over HTTP ÷ the same questions asked of the engine", "≤ 1.3", "http", "bare"),
-        ratio(page + "our answer over HTTP ÷ one hand-written query (counts only)", "–", "http", "single"),
-        ratio(page + "PostgreSQL 15 with a covering index (counts only) ÷ our answer", "–", "postgres", "http"),
-    ]
+    return Measured(
+        (
+            ratio(page + "our answer over HTTP ÷ the same questions asked of the engine", "≤ 1.3", "http", "bare"),
+            ratio(page + "our answer over HTTP ÷ one hand-written query (counts only)", "–", "http", "single"),
+            ratio(page + "PostgreSQL 15 with a covering index (counts only) ÷ our answer", "–", "postgres", "http"),
+        )
+    )
 
 
 def _days() -> tuple[date, date]:
@@ -157,7 +158,7 @@ def _asks(engine: Engine, workspace: str) -> list[tuple[str, str, dict[str, Any]
         recorded.append((question, tenant, parameters))
         return await answer(question, tenant, **parameters)
 
-    engine.answer = record  # type: ignore[method-assign]
+    engine.answer = record  # type: ignore[method-assign, assignment]
     campaigns = [campaign_of({"campaign_id": identifier, "channel": "EMAIL"}) for identifier in CAMPAIGNS]
     service = NumbersService(StatsRepository(engine), Family(campaigns), conversions(engine, campaigns))
     days = window(*_days(), "UTC")

@@ -50,14 +50,22 @@ def events(count: int, tag: str, campaigns: int = 5) -> list[dict[str, Any]]:
 def load(count: int, tag: str, *, per_request: int, per_insert: int) -> Load:
     """`count` events, cut into requests and into inserts."""
     facts = events(count, tag)
-    bodies = [
-        "\n".join(json.dumps(event) for event in facts[start : start + per_request]).encode()
-        for start in range(0, count, per_request)
-    ]
     tables = [
         arrow_table("events", columns(facts[start : start + per_insert])) for start in range(0, count, per_insert)
     ]
-    return Load(bodies, tables, count)
+    return Load(_ndjson(facts, per_request), tables, count)
+
+
+def bodies(count: int, tag: str, *, per_request: int) -> list[bytes]:
+    """`count` events as request bodies only."""
+    return _ndjson(events(count, tag), per_request)
+
+
+def _ndjson(facts: list[dict[str, Any]], per_request: int) -> list[bytes]:
+    return [
+        "\n".join(json.dumps(event) for event in facts[start : start + per_request]).encode()
+        for start in range(0, len(facts), per_request)
+    ]
 
 
 def columns(facts: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -117,3 +125,25 @@ def post_all(url: str, credentials: Credentials, bodies: list[bytes], clients: i
         thread.join()
     if failures:
         raise RuntimeError(failures[0])
+
+
+def ask(url: str, credentials: Credentials, campaigns: int = 5) -> None:
+    """One page of the Stats API over all the campaigns of `events`, which must be there."""
+    body = {
+        "request_id": "bench",
+        "campaign_ids": [f"{number:024x}" for number in range(campaigns)],
+        "start_date": (NOW - timedelta(days=3)).date().isoformat(),
+        "end_date": NOW.date().isoformat(),
+        "attribution_type": "VIEW_THROUGH",
+        "metric_type": "UNIQUE",
+    }
+    answer = httpx.post(
+        f"{url}/core-services/v1/campaign-stats",
+        json=body,
+        auth=(credentials.workspace_id, credentials.report_key),
+        headers={"MOE-APPKEY": credentials.workspace_id},
+        timeout=120,
+    )
+    answer.raise_for_status()
+    if len(answer.json()["data"]) != campaigns:
+        raise RuntimeError(answer.text[:300])

@@ -100,9 +100,7 @@ class _Builder:
         self._settings = settings
         self._goals = _goals(numbers.campaign, numbers.nodes.values())
         self._held = {
-            key: _Held(node.goals, node.held_out)
-            for key, node in numbers.nodes.items()
-            if key[2] in CONTROL_REASONS
+            key: _Held(node.goals, node.held_out) for key, node in numbers.nodes.items() if key[2] in CONTROL_REASONS
         }
 
     def node(self, key: NodeKey, numbers: NodeNumbers) -> Node:

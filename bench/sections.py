@@ -1,0 +1,51 @@
+"""All measurements by name, in the order of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bench import floor, intake, stats
+from bench.measure import Measured
+
+
+class Section(NamedTuple):
+    """One measurement of the report."""
+
+    title: str
+    run: Callable[[bool], Measured]
+    """Measures; True takes small sizes, to see that it runs."""
+    caveats: tuple[str, ...] = ()
+    """What a reader has to know to read the numbers right."""
+
+
+SECTIONS = {
+    "intake": Section(
+        "Intake",
+        lambda small: intake.run(rounds=2, per_round=20_000) if small else intake.run(),
+        (
+            "The bare insert takes rows that are ready as Arrow tables. The intake parses JSON, checks every rule, "
+            "looks every id up and answers with a verdict per event.",
+            "The client and the server share the two processors.",
+        ),
+    ),
+    "stats": Section(
+        "Stats API",
+        lambda small: stats.run(rounds=2, recipients=2_000) if small else stats.run(),
+        (
+            "The hand-written query and PostgreSQL count only what one statement can: events and distinct users per "
+            "campaign and type. Our answer also has funnels, failures, conversions and rates.",
+            "PostgreSQL runs with `fsync=off` and default memory; its table is vacuumed, its index covers the query.",
+        ),
+    ),
+    "floor": Section(
+        "HTTP floor",
+        lambda small: floor.run(rounds=1, seconds=0.5) if small else floor.run(),
+        ("The echo neither authenticates, nor reads the request, nor looks anything up.",),
+    ),
+    "memory": Section(
+        "Memory",
+        lambda small: intake.memory(60_000 if small else intake.MEMORY_EVENTS),
+        ("Resident memory of the server and its child processes, as the operating system counts it.",),
+    ),
+}
