@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, func, insert, or_, select, update
 
+from campanile.campaigns.listing import repository as listing
 from campanile.campaigns.records import Observed, Record, StoredCampaign, Traits
 from campanile.errors import NotFound
 from campanile.metadata import AnyRow
@@ -115,6 +116,7 @@ def write(
     changed: Iterable[StoredCampaign],
 ) -> None:
     """Insert and update campaigns as `version` of the workspace; parents must stand before or apart from children."""
+    new, changed = list(new), list(changed)
     added = [_values(workspace_id, version, item) for item in new]
     altered = [_values(workspace_id, version, item) for item in changed]
     if added:
@@ -125,6 +127,7 @@ def write(
     if altered:
         connection.execute(_UPDATE, [{f"new_{name}": value for name, value in values.items()} for values in altered])
     if added or altered:
+        listing.refresh(connection, workspace_id, [*new, *changed])
         _set_version(connection, workspace_id, version)
 
 
@@ -143,6 +146,7 @@ def set_last_events(
     )
     rows = [{"of_workspace": workspace_id, "of_campaign": name, "moment": moment} for name, moment in moments]
     connection.execute(statement, rows)
+    listing.set_active(connection, workspace_id, moments)
     _set_version(connection, workspace_id, version)
 
 

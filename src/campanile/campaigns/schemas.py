@@ -13,6 +13,10 @@ ImportMode = Literal["replace", "merge", "skip"]
 Revisions = frozenset[int] | Literal["*"]
 """Revisions named by a condition of a request; `*` is any."""
 
+SortKey = Literal["name", "created", "sent", "active", "channel", "status", "delivery_type"]
+Relation = Literal["", "top", "parents", "children"]
+"""Everything; campaigns that are no child; those of them that have children; children."""
+
 OVERFLOW = "other"
 """Locale or variation under which values beyond the limit are counted."""
 OVERFLOW_PLATFORM = "OTHER"
@@ -23,6 +27,10 @@ OBSERVED_VARIATIONS = 200
 """Different variations of one campaign that events may name."""
 OBSERVED_PLATFORMS = 20
 """Different platforms of one campaign that events may name."""
+PAGE_CAMPAIGNS = 50
+"""Campaigns of a page: a screen or two, and their numbers still come in one question."""
+TAGS_OFFERED = 500
+"""Tags a filter offers; others can still be typed."""
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -163,3 +171,50 @@ class CampaignDocument(msgspec.Struct, frozen=True):
 
     document: dict[str, Any]
     revision: int
+
+
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which campaigns, in which order, from where on. Empty filters mean everything."""
+
+    search: str = ""
+    """Every word must occur in the name, in any spelling of upper and lower case; or the beginning of an id."""
+    channels: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    """Without any: all but the archived ones."""
+    delivery_types: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """All of them."""
+    created_from: int = 0
+    """Milliseconds since 1970."""
+    created_before: int = 0
+    """0: no limit."""
+    relation: Relation = ""
+    parent_id: str = ""
+    """Only children of this campaign."""
+    sort: SortKey = "created"
+    descending: bool = True
+    after: tuple[str | int, str] | None = None
+    """Sort value and id of the campaign before the page."""
+    before: tuple[str | int, str] | None = None
+    """Sort value and id of the campaign behind the page; instead of `after`."""
+    limit: int = PAGE_CAMPAIGNS
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One campaign of a page."""
+
+    campaign: Campaign
+    tags: tuple[str, ...]
+    children: int
+
+
+class ListPage(msgspec.Struct, frozen=True):
+    """A page of the list."""
+
+    items: tuple[Listed, ...]
+    total: int
+    """Campaigns that match, over all pages."""
+    first: tuple[str | int, str] | None
+    """Position of the first campaign, if there are earlier ones: `before` of the page before."""
+    last: tuple[str | int, str] | None
+    """Position of the last campaign, if there are later ones: `after` of the page behind."""

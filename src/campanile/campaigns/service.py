@@ -10,14 +10,19 @@ import msgspec
 from campanile.campaigns import imports, repository, vocabulary
 from campanile.campaigns.catalogue import Catalogue, resolve_all
 from campanile.campaigns.document import canonical, respell
+from campanile.campaigns.listing import repository as directory
 from campanile.campaigns.records import StoredCampaign, shown
 from campanile.campaigns.registration import Registrar, contradiction
 from campanile.campaigns.schemas import (
+    TAGS_OFFERED,
     Campaign,
     CampaignDocument,
     CampaignHint,
     ImportMode,
     ImportReport,
+    Listed,
+    ListPage,
+    ListQuery,
     Revisions,
     Written,
 )
@@ -75,6 +80,29 @@ class CampaignService:
     def everything(self, workspace_id: str) -> list[Campaign]:
         """All campaigns, archived ones included, by creation time, then id."""
         return list(self._catalogue.everything(workspace_id))
+
+    def page(self, workspace_id: str, query: ListQuery) -> ListPage:
+        """A page of the list of campaigns, in the order and from the place that the query says."""
+        with self._metadata.read() as connection:
+            found = directory.page(connection, workspace_id, query)
+            ids = [campaign_id for _, campaign_id in found.positions]
+            records = repository.records(connection, workspace_id, ids)
+            known = {item.campaign_id: item for item in resolve_all(connection, workspace_id, list(records.values()))}
+            children = directory.children_counts(connection, workspace_id, ids)
+            tags = directory.tags_of(connection, workspace_id, found.tagged_as.values())
+        return ListPage(
+            items=tuple(
+                Listed(known[name], tuple(tags.get(found.tagged_as[name], ())), children.get(name, 0)) for name in ids
+            ),
+            total=found.total,
+            first=found.positions[0] if found.positions and found.more_before else None,
+            last=found.positions[-1] if found.positions and found.more_behind else None,
+        )
+
+    def tags(self, workspace_id: str) -> list[str]:
+        """The tags of a workspace in alphabetical order, as many as a filter offers."""
+        with self._metadata.read() as connection:
+            return directory.all_tags(connection, workspace_id, TAGS_OFFERED)
 
     def documents(self, workspace_id: str, ids: Collection[str]) -> dict[str, dict[str, Any]]:
         """The canonical documents of those that exist, inherited members filled in, by id.

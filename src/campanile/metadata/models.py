@@ -143,6 +143,51 @@ class CampaignRow(Base):
     """`campaigns_version` of the workspace when this row changed last."""
 
 
+class ListedCampaignRow(Base):
+    """What lists of campaigns are filtered and sorted by: one narrow row per campaign, made from `campaigns`.
+
+    Inherited values are filled in. Instants are milliseconds since 1970, 0 for never, so that every column sorts the
+    same way on every database.
+    """
+
+    __tablename__ = "listed_campaigns"
+    __table_args__ = (
+        Index(None, "workspace_id", "name_key", "campaign_id"),
+        Index(None, "workspace_id", "created", "campaign_id"),
+        Index(None, "workspace_id", "sent", "campaign_id"),
+        Index(None, "workspace_id", "active", "campaign_id"),
+        Index(None, "workspace_id", "parent_id"),
+    )
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
+    campaign_id: Mapped[str] = mapped_column(primary_key=True)
+    name_key: Mapped[str] = mapped_column(String().with_variant(String(collation="C"), "postgresql"))
+    """The name without the differences that a search does not see."""
+    own_name: Mapped[bool]
+    channel: Mapped[str]
+    status: Mapped[str]
+    delivery_type: Mapped[str]
+    """Empty where nothing says it."""
+    own_delivery_type: Mapped[bool]
+    parent_id: Mapped[str | None]
+    tagged_as: Mapped[str]
+    """Whose tags it has: its own id or that of its parent."""
+    created: Mapped[int] = mapped_column(BigInteger)
+    sent: Mapped[int] = mapped_column(BigInteger)
+    active: Mapped[int] = mapped_column(BigInteger)
+
+
+class CampaignTagRow(Base):
+    """A tag of a campaign that has tags of its own."""
+
+    __tablename__ = "campaign_tags"
+    __table_args__ = (Index(None, "workspace_id", "campaign_id"),)
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(primary_key=True)
+    campaign_id: Mapped[str] = mapped_column(primary_key=True)
+
+
 class IdempotencyRow(Base):
     """A key under which a caller sent a request, and the answer; both are kept for a day."""
 

@@ -1,0 +1,1 @@
+"""Lists of campaigns: search, filters, orders and pages over rows made for them."""
