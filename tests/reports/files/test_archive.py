@@ -18,7 +18,6 @@ import pytest
 
 from campanile.errors import Unavailable
 from campanile.reports.files import writing
-from campanile.reports.files import xlsx as xlsx_module
 from campanile.reports.files.archive import CHUNK_BYTES, Abandoned, ArchiveWriter, FileTooLarge
 from campanile.reports.files.writing import RowLimit, SheetWriter
 from campanile.reports.schemas import FileFormat, ReportWarning
@@ -204,7 +203,7 @@ def test_a_file_that_is_full_continues_in_another_one(
     tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "MEMBER_BYTES", 20)
-    monkeypatch.setattr(xlsx_module, "SHEET_ROWS", 4)
+    monkeypatch.setattr(writing, "SHEET_ROWS", 4)
     made: list[SheetWriter] = []
 
     def write(archive: ArchiveWriter) -> None:

@@ -14,7 +14,8 @@ from campanile.reports.files.csv import CsvText
 from campanile.reports.files.jsonl import JsonLines
 from campanile.reports.files.names import member_name
 from campanile.reports.files.parquet import ParquetFile
-from campanile.reports.files.xlsx import XlsxFile
+from campanile.reports.files.xlsx import SHEET_ROWS
+from campanile.reports.files.xlsx_process import XlsxProcess
 from campanile.reports.schemas import FileFormat, ReportWarning
 from campanile.reports.sheet import Batch, Column, Sheet
 
@@ -111,7 +112,7 @@ def open_file(columns: tuple[Column, ...], form: FileFormat, target: IO[bytes], 
         case "parquet":
             return ParquetFile(columns, target, facts)
         case "xlsx":
-            return XlsxFile(columns, target, form.lists)
+            return XlsxProcess(columns, target, form.lists, most_rows=SHEET_ROWS)
 
 
 class SheetWriter:
@@ -185,7 +186,7 @@ class SheetWriter:
                 except BaseException:
                     file.abandon()
                     raise
-                cut += file.truncated if isinstance(file, XlsxFile) else 0
+                cut += file.truncated if isinstance(file, XlsxProcess) else 0
             member = self._archive.members[-1]
             self.parts.append(
                 Part(name=name, channel=channel, rows=rows, bytes=member.size, sha256=member.sha256, columns=shown)

@@ -48,10 +48,16 @@ class XlsxFile:
     """Writes one workbook with the sheet `sheet1` into `target`, which need not be seekable. Close it to complete it.
 
     `truncated` counts cells that were cut.
+
+    Args:
+        most_rows: of the sheet, the header among them.
     """
 
-    def __init__(self, columns: Sequence[Column], target: IO[bytes], lists: Lists) -> None:
+    def __init__(
+        self, columns: Sequence[Column], target: IO[bytes], lists: Lists, *, most_rows: int = SHEET_ROWS
+    ) -> None:
         self._lists = lists
+        self._most_rows = most_rows
         self._row = 1
         self._bytes = 0
         self.truncated = 0
@@ -81,7 +87,7 @@ class XlsxFile:
     @property
     def room(self) -> int:
         """Rows that still fit."""
-        return SHEET_ROWS - self._row if self._bytes < SHEET_BYTES else 0
+        return self._most_rows - self._row if self._bytes < SHEET_BYTES else 0
 
     def write(self, batch: Batch) -> None:
         """Append rows; not more than there is room for."""
