@@ -10,6 +10,7 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from campanile.attribution.repository import ConversionRepository
+from campanile.attribution.rows import RowConversions
 from campanile.attribution.service import ConversionService
 from campanile.campaigns.openapi import OPERATIONS as CAMPAIGN_OPERATIONS
 from campanile.campaigns.routes import campaign_routes
@@ -25,6 +26,18 @@ from campanile.intake.openapi import OPERATIONS as INTAKE_OPERATIONS
 from campanile.intake.routes import intake_routes
 from campanile.intake.service import IntakeService
 from campanile.metadata import migrate, open_metadata
+from campanile.metadata.idempotency import IdempotencyKeys
+from campanile.reports.definitions import DefinitionService
+from campanile.reports.download.openapi import OPERATIONS as DOWNLOAD_OPERATIONS
+from campanile.reports.download.routes import download_envelopes, download_routes
+from campanile.reports.office import ReportOffice
+from campanile.reports.openapi import OPERATIONS as REPORT_OPERATIONS
+from campanile.reports.preview import PreviewService
+from campanile.reports.routes import report_routes
+from campanile.reports.rows import RowsService
+from campanile.reports.rows_repository import RowsRepository
+from campanile.reports.runs.openapi import OPERATIONS as RUN_OPERATIONS
+from campanile.reports.runs.routes import run_routes
 from campanile.services import Services
 from campanile.settings import Settings
 from campanile.stats.numbers import NumbersService
@@ -35,7 +48,14 @@ from campanile.stats.service import StatsService
 from campanile.workspaces.secrets import load_master_key
 from campanile.workspaces.service import WorkspaceService
 
-OPERATIONS = (*STATS_OPERATIONS, *INTAKE_OPERATIONS, *CAMPAIGN_OPERATIONS)
+OPERATIONS = (
+    *STATS_OPERATIONS,
+    *INTAKE_OPERATIONS,
+    *CAMPAIGN_OPERATIONS,
+    *REPORT_OPERATIONS,
+    *RUN_OPERATIONS,
+    *DOWNLOAD_OPERATIONS,
+)
 """Everything the API offers, for its description."""
 
 
@@ -55,6 +75,9 @@ def build_services(settings: Settings, clock: Clock) -> Services:
     campaigns = CampaignService(metadata, clock)
     conversions = ConversionService(ConversionRepository(engine), campaigns)
     numbers = NumbersService(StatsRepository(engine), campaigns, conversions)
+    intake = IntakeService(engine, metadata, workspaces, campaigns, settings, clock, monotonic=time.monotonic)
+    rows = RowsService(RowsRepository(engine), campaigns, RowConversions(engine, campaigns))
+    office = ReportOffice(settings, clock, metadata, workspaces, rows, intake.mark)
     return Services(
         settings=settings,
         clock=clock,
@@ -63,9 +86,13 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         limiter=open_limiter(settings.limiter_url, clock),
         workspaces=workspaces,
         campaigns=campaigns,
-        intake=IntakeService(engine, metadata, workspaces, campaigns, settings, clock, monotonic=time.monotonic),
+        intake=intake,
         numbers=numbers,
         stats=StatsService(campaigns, numbers),
+        idempotency=IdempotencyKeys(metadata, clock),
+        definitions=DefinitionService(metadata, clock, campaigns, office.runs),
+        previews=PreviewService(rows, intake.mark, clock),
+        office=office,
     )
 
 
@@ -81,16 +108,16 @@ def application(services: Services) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await services.intake.start()
+        services.office.start()
         try:
             yield
         finally:
-            await services.intake.close()
-            services.engine.close()
-            services.metadata.close()
+            await services.close()
 
     checks = {
         "engine": services.engine.ping,
         "metadata": services.metadata.ping,
+        "files": services.office.check,
         "limiter": services.limiter.check,
     }
     app = Litestar(
@@ -100,9 +127,12 @@ def application(services: Services) -> Litestar:
             *stats_routes(),
             *intake_routes(),
             *campaign_routes(),
+            *report_routes(),
+            *run_routes(),
+            *download_routes(),
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
-        exception_handlers={Exception: ErrorRenderer()},
+        exception_handlers={Exception: ErrorRenderer(download_envelopes())},
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,  # logging belongs to the process

@@ -10,6 +10,12 @@ from campanile.engine import Engine
 from campanile.http.rate_limit import Limiter
 from campanile.intake.service import IntakeService
 from campanile.metadata import Metadata
+from campanile.metadata.idempotency import IdempotencyKeys
+from campanile.reports.definitions import DefinitionService
+from campanile.reports.download.service import DownloadService
+from campanile.reports.office import ReportOffice
+from campanile.reports.preview import PreviewService
+from campanile.reports.runs.service import RunService
 from campanile.settings import Settings
 from campanile.stats.numbers import NumbersService
 from campanile.stats.service import StatsService
@@ -29,3 +35,22 @@ class Services(msgspec.Struct, frozen=True):
     intake: IntakeService
     numbers: NumbersService
     stats: StatsService
+    idempotency: IdempotencyKeys
+    definitions: DefinitionService
+    previews: PreviewService
+    office: ReportOffice
+
+    @property
+    def runs(self) -> RunService:
+        return self.office.runs
+
+    @property
+    def downloads(self) -> DownloadService:
+        return self.office.downloads
+
+    async def close(self) -> None:
+        """End what works in the background, then close the stores."""
+        await self.office.close()
+        await self.intake.close()
+        self.engine.close()
+        self.metadata.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from litestar import Litestar
@@ -15,6 +16,9 @@ from campanile.workspaces.schemas import CreatedWorkspace
 KINDS = ("report", "ingest", "manage")
 DAY = "2026-03-18"
 """The day of the test clock."""
+FILE_NAME = "Contract_20260318.zip"
+"""The file of the report that a world has made."""
+DUMP_NAME = "20260317.zip"
 
 
 class Ids(NamedTuple):
@@ -24,6 +28,8 @@ class Ids(NamedTuple):
     campaign_id: str
     event_id: str
     user_id: str
+    report_id: str
+    run_id: str
 
 
 class Call(NamedTuple):
@@ -42,6 +48,8 @@ class Case(NamedTuple):
     kinds: frozenset[str]
     calls: Callable[[Ids], list[Call]]
     app_key_required: bool = False
+    signed: bool = False
+    """Whether the name of a file is signed instead of sending the key."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.route}"
@@ -50,7 +58,7 @@ class Case(NamedTuple):
 def routes_of(app: Litestar) -> set[tuple[str, str]]:
     """(method, path) of everything the application answers; HEAD and OPTIONS follow from the others."""
     return {
-        (method, route.path_format)
+        (method, route.path_format.replace("{rest}", "{app_id}/{filename}"))
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for method in route.methods
@@ -59,11 +67,13 @@ def routes_of(app: Litestar) -> set[tuple[str, str]]:
 
 
 def headers(case: Case, call: Call, workspace_id: str, key: str, *, app_key: str = "") -> dict[str, str]:
-    """Basic credentials, as every authenticated route accepts them."""
-    found = {
-        "Authorization": "Basic " + b64encode(f"{workspace_id}:{key}".encode()).decode(),
-        "Content-Type": call.media_type,
-    }
+    """Basic credentials, as every authenticated route accepts them, or a signature."""
+    found = {"Content-Type": call.media_type}
+    if case.signed:
+        name = call.path.rpartition("/")[2]
+        found["Signature"] = sha256(f"{workspace_id}|{name}|{key}".encode()).hexdigest()
+    else:
+        found["Authorization"] = "Basic " + b64encode(f"{workspace_id}:{key}".encode()).decode()
     if app_key or case.app_key_required:
         found["MOE-APPKEY"] = app_key or workspace_id
     return found
@@ -170,6 +180,105 @@ def _import_campaigns(ids: Ids) -> list[Call]:
     ]
 
 
+def report(name: str, *campaign_ids: str) -> dict[str, Any]:
+    """A definition of a report that is made every day."""
+    campaigns = {"mode": "manual", "ids": list(campaign_ids)} if campaign_ids else {"mode": "all"}
+    return {
+        "name": name,
+        "selection": {
+            "scopes": [{"channel": "PUSH"}],
+            "date_range": {"type": "rolling", "preset": "yesterday"},
+            "campaigns": campaigns,
+        },
+        "schedule": {"type": "daily", "time": "06:00", "start_date": "2026-03-10"},
+        "delivery": {"rest_api": True},
+        "on_empty": "header_only",
+    }
+
+
+def _create_report(ids: Ids) -> list[Call]:
+    body = _json(report(f"Report {ids.event_id}", ids.campaign_id))
+    return [Call("/v1/reports?dry_run=true", body), Call("/v1/reports", body)]
+
+
+def _list_reports(ids: Ids) -> list[Call]:
+    return [Call("/v1/reports"), Call(f"/v1/reports?created_by={ids.user_id}")]
+
+
+def _of_report(rest: str = "", content: Any = None) -> Callable[[Ids], list[Call]]:
+    body = b"" if content is None else _json(content)
+    return lambda ids: [Call(f"/v1/reports/{ids.report_id}{rest}", body)]
+
+
+def _put_report(ids: Ids) -> list[Call]:
+    return [Call(f"/v1/reports/{ids.report_id}", _json(report(f"Report {ids.event_id} again")))]
+
+
+def _duplicate(ids: Ids) -> list[Call]:
+    return [Call(f"/v1/reports/{ids.report_id}/duplicate", _json({"name": f"Copy {ids.event_id}"}))]
+
+
+def _preview(ids: Ids) -> list[Call]:
+    return [Call("/v1/report-previews", _json(report("Preview", ids.campaign_id)))]
+
+
+def _columns(_: Ids) -> list[Call]:
+    return [Call("/v1/report-columns?channel=PUSH&q=sent")]
+
+
+def _list_runs(ids: Ids) -> list[Call]:
+    return [Call("/v1/report-runs"), Call(f"/v1/report-runs?definition_id={ids.report_id}")]
+
+
+def _of_run(rest: str = "", content: Any = None) -> Callable[[Ids], list[Call]]:
+    body = b"" if content is None else _json(content)
+    return lambda ids: [Call(f"/v1/report-runs/{ids.run_id}{rest}", body)]
+
+
+def _secret(_: Ids) -> list[Call]:
+    return [Call("/v1/report-webhook-secret")]
+
+
+def _file(prefix: str, name: str) -> Callable[[Ids], list[Call]]:
+    return lambda ids: [Call(f"{prefix}/{ids.workspace_id}/{name}")]
+
+
+READERS, WRITERS = frozenset({"report", "manage"}), frozenset({"manage"})
+REPORT_CASES = (
+    Case("GET", "/v1/reports", READERS, _list_reports),
+    Case("POST", "/v1/reports", WRITERS, _create_report),
+    Case("GET", "/v1/reports/{report_id}", READERS, _of_report()),
+    Case("PUT", "/v1/reports/{report_id}", WRITERS, _put_report),
+    Case("PATCH", "/v1/reports/{report_id}", WRITERS, _of_report("", {"on_empty": "no_file"})),
+    Case("DELETE", "/v1/reports/{report_id}", WRITERS, _of_report()),
+    Case("POST", "/v1/reports/{report_id}/duplicate", WRITERS, _duplicate),
+    Case("POST", "/v1/reports/{report_id}/activate", WRITERS, _of_report("/activate")),
+    Case("POST", "/v1/reports/{report_id}/pause", WRITERS, _of_report("/pause")),
+    Case("POST", "/v1/reports/{report_id}/resume", WRITERS, _of_report("/resume")),
+    Case("POST", "/v1/reports/{report_id}/run", WRITERS, _of_report("/run", {"file_date": DAY.replace("-", "")})),
+    Case("POST", "/v1/reports/{report_id}/backfill", WRITERS, _of_report("/backfill", {"from": DAY, "to": DAY})),
+    Case("POST", "/v1/reports/{report_id}/preview", READERS, _of_report("/preview")),
+    Case("GET", "/v1/reports/{report_id}/versions", READERS, _of_report("/versions")),
+    Case("POST", "/v1/report-previews", READERS, _preview),
+    Case("GET", "/v1/report-columns", READERS, _columns),
+    Case("GET", "/v1/report-runs", READERS, _list_runs),
+    Case("GET", "/v1/report-runs/{run_id}", READERS, _of_run()),
+    Case("GET", "/v1/report-runs/{run_id}/manifest", READERS, _of_run("/manifest")),
+    Case("GET", "/v1/report-runs/{run_id}/file", READERS, _of_run("/file")),
+    Case("POST", "/v1/report-runs/{run_id}/cancel", WRITERS, _of_run("/cancel")),
+    Case("POST", "/v1/report-runs/{run_id}/retry", WRITERS, _of_run("/retry")),
+    Case("POST", "/v1/report-runs/{run_id}/send", WRITERS, _of_run("/send", {"recipients": ["a@example.com"]})),
+    Case("GET", "/v1/report-webhook-secret", WRITERS, _secret),
+    *(
+        Case("GET", f"{prefix}/{{app_id}}/{{filename}}", frozenset({"report"}), _file(prefix, name), signed=True)
+        for prefix, name in (
+            ("/campaign_reports/rest_api", FILE_NAME),
+            ("/dailyCampaignReportDump", DUMP_NAME),
+            ("/v1/dailyCampaignReportDump", DUMP_NAME),
+        )
+    ),
+)
+
 CASES = (
     Case("POST", "/core-services/v1/campaign-stats", frozenset({"report", "manage"}), _stats, app_key_required=True),
     Case("GET", "/v1/campaigns/{campaign_id}", frozenset({"report", "manage"}), _campaign),
@@ -179,7 +288,11 @@ CASES = (
     Case("POST", "/v1/funnel", frozenset({"ingest"}), _funnel),
     Case("GET", "/v1/ingest/status", frozenset({"ingest", "manage"}), _intake_state),
     Case("GET", "/v1/ingest/rejects", frozenset({"ingest", "manage"}), _rejects),
+    *REPORT_CASES,
 )
 
 PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/metrics")}
 """Routes without a workspace. The metrics are the operator's and count per workspace; the others show nothing."""
+
+LINK = Case("GET", "/v1/export/file/{token}", frozenset(), lambda _: [Call(f"/v1/export/file/{'x' * 43}")])
+"""Opened by who knows the address, which is a secret; nobody is asked for a key."""

@@ -8,6 +8,9 @@ from campanile.app import OPERATIONS
 from campanile.campaigns.routes import campaign_routes
 from campanile.http.openapi import document
 from campanile.intake.routes import intake_routes
+from campanile.reports.download.routes import download_routes
+from campanile.reports.routes import report_routes
+from campanile.reports.runs.routes import run_routes
 from campanile.stats.routes import stats_routes
 
 
@@ -16,9 +19,10 @@ def test_the_document_is_valid() -> None:
 
 
 def test_every_route_is_described_and_every_description_has_a_route() -> None:
+    nouns = (stats_routes, intake_routes, campaign_routes, report_routes, run_routes, download_routes)
     served = {
-        (method, path.replace(":str", ""))
-        for handler in (*stats_routes(), *intake_routes(), *campaign_routes())
+        (method, path.replace(":str", "").replace("{rest:path}", "{app_id}/{filename}"))
+        for handler in (handler for routes in nouns for handler in routes())
         for path in handler.paths
         for method in handler.http_methods
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +36,10 @@ class InProcess:
     def fresh_window(self) -> None:
         self.clock.advance(60)
 
+    def make_reports(self) -> int:
+        """Do everything that is due now in the background; how many jobs that was."""
+        return asyncio.run(self.services.office.catch_up())
+
     def import_campaigns(self, owner: CreatedWorkspace, documents: Iterable[Any]) -> dict[str, Any]:
         return self._post("/v1/campaigns/import", owner, owner.manage_key, documents)
 
@@ -67,11 +72,16 @@ def basic(user: str, password: str) -> str:
 
 
 @contextmanager
-def running(embedded: EmbeddedEngine, now: datetime, engine_url: str = "") -> Iterator[InProcess]:
-    """An empty application at the instant `now`, on chDB or on the engine of `engine_url`."""
+def running(embedded: EmbeddedEngine, now: datetime, engine_url: str = "", **settings: Any) -> Iterator[InProcess]:
+    """An empty application at the instant `now`, on chDB or on the engine of `engine_url`.
+
+    Nothing happens in the background but what `make_reports` does.
+    """
     embedded.release()
     clock = FixedClock(now)
     with scratch_folder("stats") as folder:
-        services = build_services(Settings(data=str(folder), engine_url=engine_url), clock)
+        services = build_services(
+            Settings(**{"data": str(folder), "engine_url": engine_url, "report_jobs": 0, **settings}), clock
+        )
         with TestClient(application(services)) as client:
             yield InProcess(client, services, clock)

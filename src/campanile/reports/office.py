@@ -98,7 +98,7 @@ class ReportOffice:
             base_url=settings.resolved_base_url,
             attachment_bytes=settings.mail_attachment_bytes,
         )
-        daily = DailyPlanner(
+        self._daily = DailyPlanner(
             metadata, clock, self.queue, workspaces.list, self._notify, parse_time(settings.daily_dump_time)
         )
         self.worker = Worker(
@@ -106,7 +106,7 @@ class ReportOffice:
             {RUN_JOB: generator.handle, DELIVERY_JOB: self._deliveries.handle},
             regulars=[
                 Regular("plan_reports", PLAN_SECONDS, self.runs.plan),
-                Regular("plan_daily_dumps", DAILY_SECONDS, daily.plan),
+                Regular("plan_daily_dumps", DAILY_SECONDS, self._daily.plan),
                 Regular("purge_files", PURGE_SECONDS, self.runs.purge),
                 Regular("forget_runs", FORGET_SECONDS, lambda: self.runs.forget(RUN_MEMORY)),
                 Regular("sweep_files", FORGET_SECONDS, lambda: self.runs.sweep(ORPHAN_AGE)),
@@ -122,6 +122,7 @@ class ReportOffice:
     async def catch_up(self) -> int:
         """Plan and do everything that is due now; how many jobs that was."""
         await anyio.to_thread.run_sync(self.runs.plan)
+        await anyio.to_thread.run_sync(self._daily.plan)
         return await self.worker.drain()
 
     async def close(self) -> None:
