@@ -177,7 +177,9 @@ def _record(request: Request[Any, Any, Any], failure: Failure, context: RequestC
         "attribute": failure.first.attribute,
         "path": request.scope["path"],
     }
-    if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if isinstance(error, Unavailable):  # an outage brings many of these; where it was noticed says nothing
+        _log.error("request_failed", **fields, reason=str(error))
+    elif failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request_failed", **fields, exc_info=error)
     else:
         _log.info("request_refused", **fields)
