@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -31,8 +32,8 @@ class Credentials(NamedTuple):
     manage_key: str
 
 
-class Server:
-    """`campanile serve` on one data folder. Between `start` and `kill` or `stop` it answers at `url`.
+class Campanile(ABC):
+    """A command that runs until it is ended. Between `start` and `kill` or `stop` it does its work.
 
     `privileged=False` makes file permissions apply to it even when the tests run as root.
     """
@@ -40,14 +41,21 @@ class Server:
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None, *, privileged: bool = True) -> None:
         self.data = data
         self._prefix = DIE_WITH_PARENT if privileged or os.geteuid() else WITHOUT_FILE_POWERS
-        (self.port,) = free_ports(1)
-        self.url = f"http://127.0.0.1:{self.port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CAMPANILE_")}
         kept.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling everything doubles the time of a start
         changed = {f"CAMPANILE_{name.upper()}": value for name, value in (settings or {}).items()}
         self.environment = {**kept, **changed, "CAMPANILE_DATA": str(data)}
         self.log = data.parent / f"{data.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Its arguments."""
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether it does its work now."""
 
     def start(self) -> None:
         """Start it and wait until it is ready.
@@ -57,7 +65,7 @@ class Server:
         """
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, *_command("serve", "--port", str(self.port))],
+                [*self._prefix, *_command(*self.command)],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -65,16 +73,10 @@ class Server:
                 start_new_session=True,
             )
         try:
-            wait_until(self.ready, self._process, seconds=START_SECONDS, what="campanile serve")
+            wait_until(self.ready, self._process, seconds=START_SECONDS, what=f"campanile {self.command[0]}")
         except (RuntimeError, TimeoutError) as error:
             self.kill()
             raise RuntimeError(f"{error}\n{self.log.read_text()[-4000:]}") from error
-
-    def ready(self) -> bool:
-        """Whether `/readyz` says yes now."""
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        return False
 
     def kill(self) -> None:
         """End it at once, as a power cut would: no signal handler runs."""
@@ -106,9 +108,45 @@ class Server:
             raise RuntimeError(f"campanile {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
 
+
+class Server(Campanile):
+    """`campanile serve` on one data folder; it answers at `url`."""
+
+    def __init__(self, data: Path, settings: Mapping[str, str] | None = None, *, privileged: bool = True) -> None:
+        super().__init__(data, settings, privileged=privileged)
+        (self.port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    @property
+    def command(self) -> list[str]:
+        return ["serve", "--port", str(self.port)]
+
+    def ready(self) -> bool:
+        """Whether `/readyz` says yes now."""
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        return False
+
     def create_workspace(self, name: str) -> Credentials:
         made = json.loads(self.run("workspace", "create", name, "--json"))
         return Credentials(*(made[field] for field in Credentials._fields))
+
+
+class WorkerProcess(Campanile):
+    """`campanile worker`."""
+
+    @property
+    def command(self) -> list[str]:
+        return ["worker"]
+
+    def ready(self) -> bool:
+        return b'"ready"' in self.log.read_bytes()
+
+    def end(self, number: signal.Signals) -> int:
+        """Send it a signal that ends it; its exit code."""
+        assert self._process is not None, "not started"
+        self._process.send_signal(number)
+        return self._process.wait(STOP_SECONDS)
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ _report = App(name="report", help="Define, list, run, download and delete campai
 _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (app, "demo", "demo:demo", "Start a server with a sample shop, ask it for statistics, show how to go on."),
     (app, "serve", "serve:serve", "Start the server."),
+    (app, "worker", "worker:worker", "Make and deliver reports beside servers."),
     (app, "import", "import_:import_files", "Load events or campaigns from files, through a server."),
     (app, "stats", "stats:stats", "Ask a server for campaign statistics."),
     (_report, "create", "report:create", "Define a report."),

@@ -94,7 +94,7 @@ async def _run(app: Application, settings: Settings, companion: Companion | None
         limited = HeaderLimit(app)
         server: HttpServer = (_Uvicorn if settings.http_server == "uvicorn" else _Granian)(limited, settings)
         stopping = asyncio.Event()
-        with _signals(stopping):
+        with stop_signals(stopping):
             serving = asyncio.create_task(server.serve())
             waiting = asyncio.create_task(stopping.wait())
             tasks: set[asyncio.Task[None] | asyncio.Task[bool]] = {serving, waiting}
@@ -127,7 +127,7 @@ async def _as_task(companion: Companion) -> None:
 
 
 @contextlib.contextmanager
-def _signals(stopping: asyncio.Event) -> Iterator[None]:
+def stop_signals(stopping: asyncio.Event) -> Iterator[None]:
     """Both signals ask for an orderly end; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGTERM, signal.SIGINT)
@@ -232,7 +232,7 @@ class _Uvicorn:
         class Server(uvicorn.Server):
             @contextlib.contextmanager
             def capture_signals(self) -> Iterator[None]:
-                yield  # signals are handled by `_signals`, the same way for both libraries
+                yield  # signals are handled by `stop_signals`, the same way for both libraries
 
         self._server = Server(
             uvicorn.Config(

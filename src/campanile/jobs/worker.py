@@ -103,6 +103,9 @@ class Worker:
             except CampanileError as error:
                 _log.warning("queue_unavailable", error=error.error_type)
                 job, pause = None, AFTER_FAILURE_SECONDS
+            except Exception as error:  # nobody would notice that the work has ended for good
+                _log.error("queue_failed", exc_info=error)
+                job, pause = None, AFTER_FAILURE_SECONDS
             if job is not None:
                 await self._do(job)
                 continue
