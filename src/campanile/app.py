@@ -40,6 +40,7 @@ from campanile.reports.runs.openapi import OPERATIONS as RUN_OPERATIONS
 from campanile.reports.runs.routes import run_routes
 from campanile.services import Services
 from campanile.settings import Settings
+from campanile.stats.analysis import Analysis
 from campanile.stats.numbers import NumbersService
 from campanile.stats.openapi import OPERATIONS as STATS_OPERATIONS
 from campanile.stats.repository import StatsRepository
@@ -89,6 +90,7 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         intake=intake,
         numbers=numbers,
         stats=StatsService(campaigns, numbers),
+        analysis=Analysis(StatsRepository(engine), campaigns, numbers, conversions),
         idempotency=IdempotencyKeys(metadata, clock),
         definitions=DefinitionService(metadata, clock, campaigns, office.runs),
         previews=PreviewService(rows, intake.mark, clock),

@@ -17,6 +17,7 @@ from campanile.reports.office import ReportOffice
 from campanile.reports.preview import PreviewService
 from campanile.reports.runs.service import RunService
 from campanile.settings import Settings
+from campanile.stats.analysis import Analysis
 from campanile.stats.numbers import NumbersService
 from campanile.stats.service import StatsService
 from campanile.workspaces.service import WorkspaceService
@@ -35,6 +36,7 @@ class Services(msgspec.Struct, frozen=True):
     intake: IntakeService
     numbers: NumbersService
     stats: StatsService
+    analysis: Analysis
     idempotency: IdempotencyKeys
     definitions: DefinitionService
     previews: PreviewService

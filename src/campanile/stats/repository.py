@@ -16,7 +16,8 @@ from campanile.engine import Engine
 from campanile.kit.times import Window, epoch_milliseconds
 from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, reason_stages
 from campanile.metrics.pairs import Pair
-from campanile.metrics.rows import METRIC_KEYS, BotMode, UnsubscribeBot, class_metrics
+from campanile.metrics.registry import COUNTS
+from campanile.metrics.rows import METRIC_KEYS, METRIC_NUMBERS, BotMode, UnsubscribeBot, class_metrics
 from campanile.metrics.snapshots import Cells
 from campanile.workspaces.schemas import WorkspaceSettings
 
@@ -201,6 +202,53 @@ class StatsRepository:
             (slot >> LEVEL_BITS, *place, METRIC_KEYS[metric]): Pair(total, unique)
             for slot, *place, metric, total, unique in rows
         }
+
+    async def series(
+        self, workspace: str, scope: Scope, cells: Cells, buckets: Sequence[int], metrics: Sequence[str]
+    ) -> dict[tuple[int, int, str], Pair]:
+        """Events and users per target, stretch of time and metric key.
+
+        Args:
+            buckets: when the stretches begin, in milliseconds, ascending; the first one not after the window's start.
+            metrics: keys of the counts that are wanted.
+        """
+        if not scope.members or not metrics:
+            return {}
+        settings = scope.settings
+        wanted = {METRIC_NUMBERS[key] for key in metrics}
+        classes = [
+            [number for number in numbers if number in wanted]
+            for numbers in _class_metrics(settings.bot_mode, settings.unsubscribe_bot)
+        ]
+        rows = await self._engine.answer(
+            "series",
+            workspace,
+            **_members(scope),
+            **_covered(cells.counts, scope),
+            buckets=list(buckets),
+            types=sorted({rows.type for key in metrics for rows in COUNTS[key].rows}),
+            implied=[int(flag) for flag in scope.implied],
+            class_metrics=classes,
+            ios_substitute=int(not settings.show_ios_impressions),
+            entry_steps=_entry_steps(scope),
+        )
+        return {
+            (slot >> LEVEL_BITS, bucket, METRIC_KEYS[metric]): Pair(total, unique)
+            for slot, bucket, metric, total, unique in rows
+        }
+
+    async def stored_since(
+        self, workspace: str, campaigns: Sequence[str], names: Sequence[str], since: int
+    ) -> tuple[int, int]:
+        """Rows stored after a sequence that may change the numbers of campaigns, and a checksum of them.
+
+        Args:
+            names: names of the events that goals of theirs want.
+        """
+        rows = await self._engine.answer(
+            "stored_since", workspace, campaigns=list(campaigns), names=list(names), since=since
+        )
+        return sum(row[0] for row in rows), sum(row[1] for row in rows)
 
     async def failures(self, workspace: str, scope: Scope, cells: Cells) -> dict[Key, Pair]:
         """Events and users per reason, control groups included."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any, Literal, get_args
 
 import msgspec
 
+from campanile.campaigns.schemas import Campaign
 from campanile.errors import InvalidInput
-from campanile.metrics.pairs import MetricType
+from campanile.metrics.pairs import MetricType, Pair
 
 Attribution = Literal["VIEW_THROUGH", "CLICK_THROUGH", "IN_SESSION", "TOTAL_CONVERSIONS", "CLICK_CONVERSIONS"]
 
@@ -52,6 +54,99 @@ class StatsRequest(msgspec.Struct, frozen=True, kw_only=True):
     metric_type: MetricType
     offset: int = 0
     limit: int = MAX_LIMIT
+
+
+Number = int | float | Decimal
+"""A value of the answer: whole numbers are always `int`, money with a fraction is `Decimal`."""
+
+
+class GoalStats(msgspec.Struct, frozen=True):
+    """Conversions of one goal in one node (Stats API 7.3)."""
+
+    name: str
+    event: str
+    """Event that fulfils the goal; empty when only its sender knows."""
+    tracks_revenue: bool
+    conversions: int
+    total: int
+    unique: int
+    cvr: Number
+    uplift: Number
+    gcg_uplift: Number
+    revenue: Number
+    average_order_value: Number
+    average_revenue_per_user: Number
+
+
+class Node(msgspec.Struct, frozen=True):
+    """What an answer says about one node."""
+
+    performance: dict[str, int | float] | None
+    """None for control groups: nobody in them got a message."""
+    goals: list[GoalStats]
+    funnel: dict[str, int]
+    failures: dict[str, int]
+
+
+Tree = dict[str, dict[str, dict[str, Node]]]
+"""Platform → locale → variation → node, each level in the order of the answer."""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What the Stats API says about one campaign, under both metric types, with the nodes over all platforms."""
+
+    campaign: Campaign
+    total: Tree
+    unique: Tree
+
+
+SeriesUnit = Literal["hour", "day", "week", "month"]
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One stretch of a time series."""
+
+    start: datetime
+    """In the zone of the workspace."""
+    counts: dict[str, Pair]
+    """By metric key of the registry, those that were asked for; users are distinct within the stretch."""
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Counts over time."""
+
+    unit: SeriesUnit
+    points: tuple[Point, ...]
+    undated: bool
+    """Whether there are counts that were reported per day, which a series by hour cannot show."""
+
+
+class GroupTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of one campaign, of all campaigns of a channel, or of a whole workspace."""
+
+    campaigns: int
+    """Campaigns with activity, children not counted."""
+    total: dict[str, int | float]
+    """As `performance_stats` under TOTAL; over several channels by registry key."""
+    unique: dict[str, int | float]
+    fractions: dict[str, tuple[int, int]]
+    """Rates under TOTAL: numerator and denominator, by registry key."""
+    conversions: int
+    """Of all goals."""
+    converted: int
+    """(User, instance) pairs per goal, added over goals and campaigns."""
+    revenue: dict[str, Decimal]
+    """By currency; '' where goals name none."""
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Numbers of a workspace."""
+
+    everything: GroupTotals
+    channels: dict[str, GroupTotals]
+    """Channels with activity, in the order of the registry."""
+    campaigns: tuple[tuple[Campaign, GroupTotals], ...]
+    """Campaigns with activity that are no children."""
 
 
 class InvalidField(InvalidInput):

@@ -18,46 +18,15 @@ from campanile.metrics.formulas import conversion_base, performance_stats, rate
 from campanile.metrics.pairs import MetricType, Pair
 from campanile.stats.numbers import CONTROL_REASONS, CampaignNumbers, GoalNumbers, NodeKey, NodeNumbers
 from campanile.stats.schemas import Attribution
+from campanile.stats.schemas import GoalStats as GoalStats
+from campanile.stats.schemas import Node as Node
+from campanile.stats.schemas import Number as Number
+from campanile.stats.schemas import Tree as Tree
 from campanile.workspaces.schemas import WorkspaceSettings
-
-Number = int | float | Decimal
-"""A value of the answer: whole numbers are always `int`, money with a fraction is `Decimal`."""
 
 _MONEY = Context(prec=60, rounding=ROUND_HALF_UP)
 _CENT = Decimal("0.01")
 _NO_GOAL = GoalNumbers()
-
-
-class GoalStats(msgspec.Struct, frozen=True):
-    """Conversions of one goal in one node (Stats API 7.3)."""
-
-    name: str
-    event: str
-    """Event that fulfils the goal; empty when only its sender knows."""
-    tracks_revenue: bool
-    conversions: int
-    total: int
-    unique: int
-    cvr: Number
-    uplift: Number
-    gcg_uplift: Number
-    revenue: Number
-    average_order_value: Number
-    average_revenue_per_user: Number
-
-
-class Node(msgspec.Struct, frozen=True):
-    """What an answer says about one node."""
-
-    performance: dict[str, int | float] | None
-    """None for control groups: nobody in them got a message."""
-    goals: list[GoalStats]
-    funnel: dict[str, int]
-    failures: dict[str, int]
-
-
-Tree = dict[str, dict[str, dict[str, Node]]]
-"""Platform → locale → variation → node, each level in the order of the answer."""
 
 
 class _Goal(msgspec.Struct, frozen=True):
