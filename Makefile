@@ -14,6 +14,8 @@ UV := $(if $(shell uv --version 2>/dev/null),uv,$(TOOLS)/bin/uv)
 UV_FILE := $(filter-out uv,$(UV))
 ENVIRONMENT := .venv/.synced
 NODE_MODULES := tests/node_modules/.package-lock.json
+DASHBOARD := src/campanile/dashboard
+ASSETS := $(DASHBOARD)/node_modules/.package-lock.json
 BIN := .venv/bin
 
 # Arguments for the command behind a target: make demo ARGS="--port 9000"
@@ -25,13 +27,13 @@ PYTEST := $(BIN)/pytest -p no:schemathesis -n $(WORKERS) --dist loadfile
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-demo: $(ENVIRONMENT) ## Sample workspace and events on the embedded engine, both main APIs, then a server
+demo: $(ENVIRONMENT) $(ASSETS) ## Sample workspace and events on the embedded engine, both main APIs, then a server
 	$(BIN)/campanile demo $(ARGS)
 
-serve: $(ENVIRONMENT) ## The server on ./data
+serve: $(ENVIRONMENT) $(ASSETS) ## The server on ./data
 	$(BIN)/campanile serve $(ARGS)
 
-setup: $(ENVIRONMENT) $(NODE_MODULES) ## Install what the tests need and this machine lacks (Python and npm packages, PostgreSQL, Redis)
+setup: $(ENVIRONMENT) $(NODE_MODULES) $(ASSETS) ## Install what the tests need and this machine lacks (Python and npm packages, PostgreSQL, Redis, Chromium)
 	@tools/install-servers.sh
 
 test: setup ## All tests, with real ClickHouse nodes, PostgreSQL and Redis
@@ -47,7 +49,7 @@ bench: setup ## Measure and compare with the recorded numbers
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove everything that `make setup` put into this folder
-	rm -rf .venv build tests/node_modules .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build tests/node_modules $(DASHBOARD)/node_modules .mypy_cache .ruff_cache .hypothesis
 
 # The pinned Python is the one we develop on; any other that the package supports will do.
 $(ENVIRONMENT): uv.lock pyproject.toml $(UV_FILE)
@@ -59,6 +61,12 @@ $(NODE_MODULES): tests/package.json tests/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer" >&2; exit 1; }
 	npm ci --prefix tests --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# Without them the server runs, and the pages say what is missing.
+$(ASSETS): $(DASHBOARD)/package.json $(DASHBOARD)/package-lock.json
+	@if command -v npm >/dev/null; then \
+		set -x; npm ci --prefix $(DASHBOARD) --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo "npm is missing, so the dashboard has no charts: install Node.js 20 or newer, then run make again" >&2; fi
 
 $(TOOLS)/bin/uv:
 	tools/install-uv.sh $(TOOLS)

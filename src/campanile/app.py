@@ -12,15 +12,20 @@ from litestar.di import Provide
 from campanile.attribution.repository import ConversionRepository
 from campanile.attribution.rows import RowConversions
 from campanile.attribution.service import ConversionService
+from campanile.audit.service import AuditService
 from campanile.campaigns.openapi import OPERATIONS as CAMPAIGN_OPERATIONS
 from campanile.campaigns.routes import campaign_routes
 from campanile.campaigns.service import CampaignService
 from campanile.clock import Clock, SystemClock
+from campanile.dashboard.assets import Assets
+from campanile.dashboard.rendering import Renderer
+from campanile.dashboard.routes import dashboard_routes
 from campanile.engine import open_engine
 from campanile.http.errors import ErrorRenderer
 from campanile.http.health import health_routes
 from campanile.http.middleware import wrap
 from campanile.http.openapi import openapi_route
+from campanile.http.pages import page_errors
 from campanile.http.rate_limit import open_limiter
 from campanile.intake.openapi import OPERATIONS as INTAKE_OPERATIONS
 from campanile.intake.routes import intake_routes
@@ -46,6 +51,7 @@ from campanile.stats.openapi import OPERATIONS as STATS_OPERATIONS
 from campanile.stats.repository import StatsRepository
 from campanile.stats.routes import stats_routes
 from campanile.stats.service import StatsService
+from campanile.users.service import UserService
 from campanile.workspaces.secrets import load_master_key
 from campanile.workspaces.service import WorkspaceService
 
@@ -73,6 +79,7 @@ def build_services(settings: Settings, clock: Clock) -> Services:
     engine = open_engine(settings)
     engine.migrate()
     workspaces = WorkspaceService(metadata, master_key, clock)
+    audit = AuditService(metadata, clock)
     campaigns = CampaignService(metadata, clock)
     conversions = ConversionService(ConversionRepository(engine), campaigns)
     numbers = NumbersService(StatsRepository(engine), campaigns, conversions)
@@ -95,6 +102,9 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         definitions=DefinitionService(metadata, clock, campaigns, office.runs),
         previews=PreviewService(rows, intake.mark, clock),
         office=office,
+        users=UserService(metadata, master_key, clock, audit),
+        audit=audit,
+        pages=Renderer(Assets()),
     )
 
 
@@ -132,9 +142,10 @@ def application(services: Services) -> Litestar:
             *report_routes(),
             *run_routes(),
             *download_routes(),
+            *dashboard_routes(),
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
-        exception_handlers={Exception: ErrorRenderer(download_envelopes())},
+        exception_handlers={Exception: ErrorRenderer(download_envelopes(), page=page_errors(services.pages))},
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,  # logging belongs to the process

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from campanile.audit.service import AuditService
 from campanile.campaigns.service import CampaignService
 from campanile.clock import Clock
+from campanile.dashboard.rendering import Renderer
 from campanile.engine import Engine
 from campanile.http.rate_limit import Limiter
 from campanile.intake.service import IntakeService
@@ -20,6 +22,7 @@ from campanile.settings import Settings
 from campanile.stats.analysis import Analysis
 from campanile.stats.numbers import NumbersService
 from campanile.stats.service import StatsService
+from campanile.users.service import UserService
 from campanile.workspaces.service import WorkspaceService
 
 
@@ -41,6 +44,9 @@ class Services(msgspec.Struct, frozen=True):
     definitions: DefinitionService
     previews: PreviewService
     office: ReportOffice
+    users: UserService
+    audit: AuditService
+    pages: Renderer
 
     @property
     def runs(self) -> RunService:

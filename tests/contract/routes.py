@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
+from campanile.dashboard.routes import dashboard_routes
 from campanile.workspaces.schemas import CreatedWorkspace
 
 KINDS = ("report", "ingest", "manage")
@@ -56,11 +57,15 @@ class Case(NamedTuple):
 
 
 def routes_of(app: Litestar) -> set[tuple[str, str]]:
-    """(method, path) of everything the application answers; HEAD and OPTIONS follow from the others."""
+    """(method, path) of everything the application answers to programs; HEAD and OPTIONS follow from the others.
+
+    Pages have a matrix of their own, in `tests/dashboard`.
+    """
+    pages = {path for handler in dashboard_routes() for path in handler.paths}
     return {
         (method, route.path_format.replace("{rest}", "{app_id}/{filename}"))
         for route in app.routes
-        if isinstance(route, HTTPRoute)
+        if isinstance(route, HTTPRoute) and route.path not in pages
         for method in route.methods
         if method not in ("HEAD", "OPTIONS")
     }

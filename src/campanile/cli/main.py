@@ -26,6 +26,7 @@ app = App(
 )
 _workspace = App(name="workspace", help="Create, list and change workspaces; also while the server runs.")
 _key = App(name="key", help="Create, list, replace and switch off the keys of a workspace.")
+_user = App(name="user", help="Create, list and change users of the dashboard; also while the server runs.")
 _report = App(name="report", help="Define, list, run, download and delete campaign reports, through a server.")
 
 _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
@@ -49,6 +50,12 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (_key, "list", "key:list_all", "List the keys of a workspace, without their values."),
     (_key, "regenerate", "key:regenerate", "Give a key a new value; the old one stops working at once."),
     (_key, "archive", "key:archive", "Switch a key off for good."),
+    (_user, "create", "user:create", "Create a user."),
+    (_user, "list", "user:list_all", "List all users and what they may do."),
+    (_user, "set-role", "user:set_role", "Change what a user may do."),
+    (_user, "reset-password", "user:reset_password", "Give a user another password and end all sessions."),
+    (_user, "sign-out", "user:sign_out", "End all sessions of a user."),
+    (_user, "remove", "user:remove", "Delete a user."),
 )
 
 for _group, _name, _target, _help in _COMMANDS:
@@ -56,6 +63,7 @@ for _group, _name, _target, _help in _COMMANDS:
 app.command(_report)
 app.command(_workspace)
 app.command(_key)
+app.command(_user)
 
 
 def run() -> None:

@@ -39,6 +39,8 @@ class Failure(msgspec.Struct, frozen=True):
         return self.problems[0]
 
 
+Page = Callable[[Request[Any, Any, Any], Failure, RequestContext], ReadyResponse | None]
+"""Writes a failure for a person who is looking; None for a program."""
 Envelope = Callable[[Failure, RequestContext], ReadyResponse]
 """Writes a failure in the form of one API."""
 
@@ -48,12 +50,16 @@ class ErrorRenderer:
 
     Args:
         envelopes: path prefix → envelope; the longest matching prefix wins, without a match the native one.
+        page: asked first.
         ids: source of the codes that name single occurrences.
     """
 
-    def __init__(self, envelopes: Mapping[str, Envelope] | None = None, *, ids: Ids | None = None) -> None:
+    def __init__(
+        self, envelopes: Mapping[str, Envelope] | None = None, *, page: Page | None = None, ids: Ids | None = None
+    ) -> None:
         table = {"/core-services/": stats_envelope, **(envelopes or {})}
         self._envelopes = sorted(table.items(), key=lambda item: -len(item[0]))
+        self._page = page
         self._ids = ids or RandomIds()
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> ReadyResponse:
@@ -61,7 +67,8 @@ class ErrorRenderer:
         context = context_of(request.scope)
         context.error_code = self._ids.error_code()
         _record(request, failure, context, error)
-        return self._envelope(request.scope["path"])(failure, context)
+        page = self._page(request, failure, context) if self._page else None
+        return page or self._envelope(request.scope["path"])(failure, context)
 
     def _envelope(self, path: str) -> Envelope:
         return next((envelope for prefix, envelope in self._envelopes if path.startswith(prefix)), native_envelope)

@@ -1,0 +1,1 @@
+"""Signing in and out, the first account, invitations, one's own account."""

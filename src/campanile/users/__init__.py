@@ -1,0 +1,1 @@
+"""People: who signs in to the dashboard, and what they may do in which workspace."""
