@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from campanile.kit import spreadsheets
+from campanile.kit.spreadsheets import SKIPPED
 from campanile.reports.files.cells import Lists, clean, spelling
 from campanile.reports.sheet import Batch, Column
 
-_SKIPPED = " \u00a0\ufeff"
-"""Spreadsheet programs ignore these in front of a formula."""
-_FORMULA = re.compile(f"[{_SKIPPED}]*[=+\\-@\t\r\n＝＋－＠]")
-_FORMULA_STARTS = frozenset("=+-@＝＋－＠") | frozenset(_SKIPPED)
+_FORMULA_STARTS = frozenset("=+-@＝＋－＠") | frozenset(SKIPPED)
 """First characters of printable texts that need a closer look."""
 _WITHOUT_TEXT = frozenset({"integer", "percent", "currency", "decimal", "boolean"})
 _GUARDED = frozenset({"text", "list"})
@@ -76,8 +75,8 @@ class CsvText:
         return [self._cell(text, guarded=guarded) for text in texts]
 
     def _cell(self, text: str, *, guarded: bool) -> str:
-        if guarded and _FORMULA.match(text):
-            text = "'" + text
+        if guarded:
+            text = spreadsheets.guarded(text)
         if self._needs_quotes.search(text):
             return '"' + text.replace('"', '""') + '"'
         return text
