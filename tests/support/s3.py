@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,26 @@ def make_bucket(url: str, name: str) -> None:
     connection.request("PUT", f"/{name}")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+def list_bucket(url: str, name: str) -> list[str]:
+    """The keys of all complete objects."""
+    return re.findall(r"<Key>([^<]+)</Key>", _get(url, f"/{name}?list-type=2"))
+
+
+def uploads_of(url: str, name: str) -> list[str]:
+    """The keys of uploads that were begun and neither completed nor given up."""
+    return re.findall(r"<Key>([^<]+)</Key>", _get(url, f"/{name}?uploads"))
+
+
+def _get(url: str, path: str) -> str:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    text = answer.read().decode()
+    connection.close()
+    return text
 
 
 def _answers(port: int) -> bool:

@@ -1,6 +1,7 @@
 """The files that the vectors ask for, and an application that serves nothing else.
 
-Run as a program, it is a server: `python -m tests.reports.download.fixture PORT FOLDER [granian|uvicorn]`.
+Run as a program, it is the whole server with these files, at the instant of the vectors:
+`python -m tests.reports.download.fixture PORT FOLDER [granian|uvicorn]`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from campanile.reports.runs.orders import RUN_JOB
 from campanile.reports.schemas import EmailDelivery, RestDelivery
 from campanile.settings import Settings
 from campanile.workspaces.service import WorkspaceService
-from tests.reports.runs.world import World
+from tests.reports.runs.world import SECRET_KEY, World
 
 A, B = "WSDEMO0000000000000000A1", "WSDEMO0000000000000000B2"
 NOW = datetime(2021, 2, 20, 12, 0, tzinfo=UTC)
@@ -164,12 +165,15 @@ def application(world: World, settings: Settings) -> Litestar:
 
 
 def main(port: str, folder: str, http_server: str = "granian") -> None:
+    from campanile.app import application as whole
+    from campanile.app import build_services
     from campanile.cli.serving import run_server
     from campanile.http.logs import configure_logging
 
     configure_logging("info")
-    settings = Settings(port=int(port), http_server=http_server)
-    run_server(application(world_of_vectors(Path(folder)), settings), settings)
+    world_of_vectors(Path(folder)).metadata.close()
+    settings = Settings(data=folder, port=int(port), http_server=http_server, secret_key=SECRET_KEY, report_jobs=0)
+    run_server(whole(build_services(settings, FixedClock(NOW))), settings)
 
 
 if __name__ == "__main__":

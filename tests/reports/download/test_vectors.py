@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.reports.download.asgi import ask
-from tests.reports.download.fixture import Answer, check, request_of, vectors
+from tests.reports.download.fixture import A, Answer, check, request_of, vectors
+from tests.reports.download.test_security import NO_ROUTES, UNSAFE_NAMES
 from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder, stop, wait_until
 
 ALL = [pytest.param(vector, id=vector["id"]) for vector in vectors()]
@@ -85,3 +86,34 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("vector", ALL)
 def test_against_a_server(port: int, vector: dict[str, Any]) -> None:
     check(vector, ask_socket(port, *request_of(vector)))
+
+
+@pytest.mark.slow
+def test_pieces_and_conditions_of_a_server(port: int) -> None:
+    method, path, query, headers = request_of(vectors()[0])
+    whole = ask_socket(port, method, path, query, headers)
+    etag, size = whole.headers["etag"], len(whole.body)
+    known = ask_socket(port, method, path, query, {**headers, "If-None-Match": etag})
+    assert (known.status, known.body) == (304, b"")
+    middle = size // 2
+    pieces = []
+    for first, last in ((0, middle), (middle + 1, size - 1)):
+        span = {"Range": f"bytes={first}-{last}", "If-Range": etag}
+        piece = ask_socket(port, method, path, query, {**headers, **span})
+        assert piece.status == 206
+        assert piece.headers["content-range"] == f"bytes {first}-{last}/{size}"
+        pieces.append(piece.body)
+    assert b"".join(pieces) == whole.body
+    beyond = ask_socket(port, method, path, query, {**headers, "Range": f"bytes={size}-"})
+    assert (beyond.status, beyond.body, beyond.headers["content-range"]) == (416, b"", f"bytes */{size}")
+
+
+@pytest.mark.slow
+def test_a_server_never_tidies_paths(port: int) -> None:
+    """What is no name and what is no route is told apart whatever the HTTP library makes of a path."""
+    for raw in UNSAFE_NAMES:
+        answer = ask_socket(port, "GET", f"/campaign_reports/rest_api/{A}/{raw}", "", {})
+        assert answer.status == 400, raw
+        assert b"passwd" not in answer.body
+    for path in NO_ROUTES:
+        assert ask_socket(port, "GET", path, "", {}).status == 404, path

@@ -35,7 +35,8 @@ from campanile.workspaces.service import WorkspaceService
 NOW = datetime(2025, 3, 2, 5, 0, tzinfo=UTC)
 """A Sunday, an hour before the daily slots."""
 TODAY = NOW.date()
-MASTER = MasterKey("a master key of at least 32 characters")
+SECRET_KEY = "a master key of at least 32 characters"
+MASTER = MasterKey(SECRET_KEY)
 COLUMNS = (Column("campaign.id", "Campaign ID", "text", 0), Column("campaign-stats.sent", "Sent", "integer", 0))
 DAILY = Schedule(kind="daily", time_zone="UTC", time_of_day=time(6), start_date=date(2025, 3, 1))
 

@@ -10,7 +10,7 @@ import errno
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,11 @@ class FileStore:
         key = _key(file_id)
         if self._folder is not None and (self._folder / key).is_symlink():
             raise FileUnreadable("The file was replaced behind the server.")
-        try:
-            with _translated():
+        with _translated():
+            try:
                 found = await obstore.get_async(self._store, key, options={"range": (first, last + 1)})
-        except FileNotFoundError as error:
-            raise FileUnreadable("The file is gone.") from error
+            except FileNotFoundError as error:
+                raise FileUnreadable("The file is gone.") from error
         if found.meta["size"] != size:
             raise FileUnreadable("The file does not have its size.")
         return _chunks(found)
@@ -99,11 +99,8 @@ class FileStore:
             StoreUnavailable: some may be left.
         """
         for file_id in file_ids:
-            with _translated():
-                try:
-                    obstore.delete(self._store, _key(file_id))
-                except FileNotFoundError:
-                    continue
+            with _translated(), suppress(FileNotFoundError):
+                obstore.delete(self._store, _key(file_id))
 
     def sweep(self, before: datetime, known: Callable[[Sequence[str]], set[str]]) -> int:
         """Delete objects written before an instant that nobody knows: what crashed workers left. Returns how many.
@@ -118,8 +115,9 @@ class FileStore:
                     meta["path"].rpartition("/")[2]: meta["path"] for meta in batch if meta["last_modified"] < before
                 }
                 for file_id in old.keys() - known(list(old)):
-                    obstore.delete(self._store, old[file_id])
-                    removed += 1
+                    with suppress(FileNotFoundError):  # another worker sweeps, too
+                        obstore.delete(self._store, old[file_id])
+                        removed += 1
             if self._folder is not None:
                 removed += _sweep_staged(self._folder, before)
         return removed
@@ -199,10 +197,9 @@ def _sweep_staged(folder: Path, before: datetime) -> int:
 
 @contextmanager
 def _translated() -> Iterator[None]:
+    """What is missing here is the bucket or the folder itself; who looks for a file expects that it may be gone."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DiskFull("There is no room for the file.", retry_after=60) from error
