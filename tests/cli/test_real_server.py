@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,10 +79,12 @@ def test_the_demo_checks_itself_and_a_second_run_adds_nothing(tmp_path: Path) ->
     assert "REJECTED" not in first.stdout
     assert "all equal." in first.stdout
     assert "WSDEMO000000000000000001" in first.stdout
+    assert "Campaign ID,Campaign Name,Total Sent,Total Delivered,Unique opens,Unique clicks" in first.stdout
     second = call(*arguments)
     assert second.returncode == 0, second.stdout + second.stderr
     assert " 0 accepted" in second.stdout
     assert "27 unchanged" in second.stdout
+    assert second.stdout.count("there already; POST") == 2
     assert "all equal." in second.stdout
 
 
@@ -96,14 +99,19 @@ def test_the_demo_stays_and_its_lines_can_be_copied(tmp_path: Path) -> None:
     try:
         wait_until(lambda: any("Serving at" in line for line in lines), process, seconds=240, what="campanile demo")
         commands = [line for line in lines if line.startswith("curl ")]
-        assert len(commands) == 3
-        answers = [
-            json.loads(subprocess.run(["bash", "-c", line], capture_output=True, check=True, timeout=60).stdout)
+        assert len(commands) == 5
+        outputs = [
+            subprocess.run(["bash", "-c", line], capture_output=True, check=True, timeout=60, cwd=tmp_path).stdout
             for line in commands
         ]
+        answers = [json.loads(output) for output in outputs[:4]]
         assert answers[0]["total_campaigns"] == 1
         assert answers[1]["accepted"] == 1
         assert answers[2]["campaign_id"] in commands[2]
+        assert [report["name"] for report in answers[3]["reports"]] == ["Weekly tests", "Daily mail"]
+        (package,) = tmp_path.glob("Daily_mail_*.zip")
+        with zipfile.ZipFile(package) as archive:
+            assert len(archive.namelist()) == 3
     finally:
         process.terminate()
         code = process.wait(60)

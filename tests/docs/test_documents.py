@@ -21,18 +21,29 @@ from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = ("README.md", "docs/events.md", "docs/stats.md", "docs/importing.md", "docs/operating.md")
+PAGES = (
+    "README.md",
+    "docs/events.md",
+    "docs/stats.md",
+    "docs/reports.md",
+    "docs/importing.md",
+    "docs/operating.md",
+)
+ANSWERS = {"sh": "json", "python": "text"}
+"""Kinds of blocks that are run, and of those that show what they print."""
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"^(?:make|uv|pip) |campanile serve", re.MULTILINE)
 """Blocks that install or start things: the targets of `make` have tests of their own."""
 
 
 class Example(NamedTuple):
-    """A block of commands, and the JSON block that follows it."""
+    """A block of commands or of Python, and the block that follows it if it shows what is printed."""
 
     page: str
+    kind: str
     commands: str
     answer: str | None
+    """JSON after commands, text after Python."""
 
     def __str__(self) -> str:
         return f"{self.page}: {self.commands.strip().splitlines()[0][:60]}"
@@ -42,8 +53,8 @@ def examples() -> Iterator[Example]:
     for page in PAGES:
         blocks = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
         for (kind, text), (following, answer) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
-            if kind == "sh" and not _NOT_RUN.search(text):
-                yield Example(page, text, answer if following == "json" else None)
+            if kind in ANSWERS and not _NOT_RUN.search(text):
+                yield Example(page, kind, text, answer if following == ANSWERS[kind] else None)
 
 
 class Demo(NamedTuple):
@@ -94,9 +105,12 @@ def test_call_answers_what_the_page_says(demo: Demo, example: Example) -> None:
         "CAMPANILE_DATA": str(demo.data),
     }
     script = example.commands.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
-    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, env=environment, timeout=60)
+    program = [sys.executable, "-c"] if example.kind == "python" else ["bash", "-euc"]
+    done = subprocess.run([*program, script], capture_output=True, text=True, env=environment, timeout=60)
     assert done.returncode == 0, done.stderr
-    if example.answer is not None:
+    if example.kind == "python":
+        assert done.stdout == (example.answer or "")
+    elif example.answer is not None:
         found = json.loads(done.stdout)
         assert matches(found, json.loads(example.answer)), done.stdout
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from campanile.cli import demo_text
+from campanile.cli import demo_reports, demo_text
 from campanile.cli.connection import connect
 from campanile.cli.options import INTERRUPTED, WrongUsage
 from campanile.cli.output import stdout
@@ -137,8 +137,12 @@ class Tour:
             self._load_events(client, demo)
         with connect(address, keys.workspace_id, keys.report_key, retry) as client:
             wrong = self._ask(client, demo)
-        self.exit_code = 1 if wrong else 0
-        demo_text.credentials(self._console, self._settings, keys, *self._days(demo))
+        with connect(address, keys.workspace_id, keys.manage_key, retry) as client:
+            runs = demo_reports.make_reports(client, self._console, *self._days(demo), self._pause)
+        report = demo_reports.download(address, keys, self._console, runs[0], demo, *self._days(demo))
+        demo_text.verdict(self._console, report.checked, report.wrong)
+        self.exit_code = 1 if wrong or report.wrong else 0
+        demo_text.credentials(self._console, self._settings, keys, *self._days(demo), runs[0]["file_name"])
 
     @staticmethod
     def _days(demo: Demo) -> tuple[date, date]:

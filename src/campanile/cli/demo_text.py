@@ -13,6 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from campanile.cli.output import table
+from campanile.client.downloads import REPORTS, sign
 from campanile.demo.check import Node, performance
 from campanile.demo.plans import Plan, plan
 from campanile.settings import Settings
@@ -107,8 +108,8 @@ def stats_body(first: date, last: date, *plans: Plan) -> dict[str, object]:
     }
 
 
-def credentials(console: Console, settings: Settings, keys: Keys, first: date, last: date) -> None:
-    """Addresses, keys, and lines to copy."""
+def credentials(console: Console, settings: Settings, keys: Keys, first: date, last: date, report: str) -> None:
+    """Addresses, keys, and lines to copy; `report` is the name of a file."""
     address = settings.resolved_base_url
     console.print(Rule("Credentials"))
     console.print(
@@ -117,9 +118,9 @@ def credentials(console: Console, settings: Settings, keys: Keys, first: date, l
             [
                 ("server", address, "/openapi.json, /healthz, /readyz, /metrics"),
                 ("workspace id", keys.workspace_id, "user name"),
-                ("report key", keys.report_key, "Stats API"),
+                ("report key", keys.report_key, "Stats API, signatures of downloads"),
                 ("ingest key", keys.ingest_key, "events"),
-                ("manage key", keys.manage_key, "campaigns"),
+                ("manage key", keys.manage_key, "campaigns, reports"),
             ],
         )
     )
@@ -142,8 +143,12 @@ def credentials(console: Console, settings: Settings, keys: Keys, first: date, l
         f"curl -s {address}/v1/events -u {keys.workspace_id}:{keys.ingest_key} "
         f"-H 'Content-Type: application/json' -d '{event}'",
         f"curl -s {address}/v1/campaigns/{plan(AB_TEST).campaign_id} -u {keys.workspace_id}:{keys.manage_key}",
+        f"curl -s {address}/v1/reports -u {keys.workspace_id}:{keys.manage_key}",
+        f"curl -s {address}{REPORTS}/{keys.workspace_id}/{report} -o {report} "
+        f"-H 'Signature: {sign(keys.workspace_id, report, keys.report_key)}'",
         f"campanile stats --server {address} --workspace {keys.workspace_id} --key {keys.report_key} "
         f"--campaign {plan(PUSH).campaign_id} --from {first} --to {last}",
+        f"campanile report list --server {address} --workspace {keys.workspace_id} --key {keys.manage_key}",
     )
     for line in lines:
         console.print(f"\n{line}", soft_wrap=True)
