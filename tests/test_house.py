@@ -42,7 +42,7 @@ def texts(*suffixes: str) -> dict[str, str]:
     return found
 
 
-NAMES_PRIVATE_HOSTS = frozenset({"tests/reports/delivery/test_addresses.py"})
+NAMES_PRIVATE_HOSTS = frozenset({"tests/net/test_addresses.py"})
 """Tests of what is refused because it is private: they must name it."""
 
 

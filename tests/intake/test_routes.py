@@ -15,7 +15,7 @@ import zstandard
 from campanile.clock import FixedClock
 from campanile.engine import Engine
 from campanile.errors import EngineUnavailable
-from campanile.intake.pii import MASK
+from campanile.kit.pii import MASK
 from tests.intake.served import TIME, Sender, Served, authorization, click, counts, ndjson
 from tests.intake.worlds import CAMPAIGN, OTHER_CAMPAIGN, rows, stored_ids
 

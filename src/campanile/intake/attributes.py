@@ -8,9 +8,9 @@ from decimal import Context, Decimal
 import msgspec
 
 from campanile.intake.limits import MAX_NUMBER
-from campanile.intake.pii import address_in
 from campanile.intake.policy import Policy
 from campanile.intake.verdicts import Refused
+from campanile.kit.pii import address_in
 
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 _NUMBERS = Context(prec=60)

@@ -76,11 +76,14 @@ class Batch:
         *,
         plain: Sequence[PlainEvents] = (),
         atomic: bool = False,
+        implied_attempts: bool = False,
     ) -> None:
         self.workspace = workspace
         self.received_at = received_at
         self.atomic = atomic
         """Whether one refused event refuses all of them."""
+        self.implied_attempts = implied_attempts
+        """Whether campaigns that these events register do not report attempts."""
         parts = [_of_events(events)] if events else []
         parts.extend(_of_plain_events(group) for group in plain)
         self.event_keys: Keys = np.concatenate([part.event_keys for part in parts])

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Container
 
 from campanile.intake.limits import MAX_SHOWN_NAME_CHARS, MAX_WARNINGS
-from campanile.intake.pii import masked
 from campanile.intake.verdicts import Warned
+from campanile.kit.pii import masked
 
 
 class Notices:

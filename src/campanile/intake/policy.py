@@ -33,6 +33,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Channels the credential may write; None = all."""
     reserved_names: bool = False
     """Whether custom events may carry names of the reserved prefix `moe_`: only receivers may, native calls not."""
+    implied_attempts: bool = False
+    """Whether campaigns that the request registers get attempted = sent + failed: receivers hear of no attempts."""
     strict: bool = False
     """Whether unknown fields refuse an event instead of being ignored."""
     limits: Limits = Limits()

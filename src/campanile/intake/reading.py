@@ -55,6 +55,13 @@ def read_events(order: ReadingOrder) -> Reading:
     parsed = judge(records, order.body, policy, validator, judged)
     batch = None
     if (parsed.events or plain) and not (order.atomic and parsed.rejections):
-        batch = Batch(order.workspace, parsed.events, order.received_at, plain=plain, atomic=order.atomic)
+        batch = Batch(
+            order.workspace,
+            parsed.events,
+            order.received_at,
+            plain=plain,
+            atomic=order.atomic,
+            implied_attempts=policy.implied_attempts,
+        )
     indexes = [*parsed.indexes, *(index for part in plain for index in part.indexes)]
     return Reading(msgspec.structs.replace(parsed, events=[], indexes=indexes), batch)

@@ -229,6 +229,7 @@ def _hint(seen: Sequence[_Seen]) -> CampaignHint:
         delivery_type=_first(seen, "delivery_type"),
         flow_id=_first(seen, "flow_id"),
         flow_name=_first(seen, "flow_name"),
+        attempts="implied" if all(item.batch.implied_attempts for item in seen) else "",
         platforms=every("platform"),
         locales=every("locale"),
         variations=every("variation"),

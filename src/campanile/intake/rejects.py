@@ -8,8 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from campanile.intake.pii import masked
 from campanile.intake.verdicts import Rejection
+from campanile.kit.pii import masked
 
 KEPT_RECORDS = 1_000
 """Records kept per workspace."""

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import anyio
 import msgspec
@@ -19,7 +19,7 @@ import structlog
 from campanile.campaigns.service import CampaignService
 from campanile.clock import Clock
 from campanile.engine import Engine
-from campanile.errors import Unavailable
+from campanile.errors import Problem, Unavailable
 from campanile.intake import telemetry
 from campanile.intake.batch import load_libraries
 from campanile.intake.committer import Committer, Outcome
@@ -50,6 +50,8 @@ NOTHING = Outcome(0, frozenset(), {}, 0, ())
 
 _log = structlog.get_logger("campanile.intake")
 
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
 PARSING_THREADS = 2
 """Requests that are read at the same time in this process. More threads would only slow each other."""
 
@@ -72,6 +74,15 @@ class IntakeRequest(msgspec.Struct, frozen=True, kw_only=True):
     imported: bool = False
     """History: older than the age limit."""
     max_errors: int = DEFAULT_ERRORS
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What became of the records that a receiver handed over."""
+
+    accepted: int
+    duplicates: int
+    refused: dict[int, Problem]
+    """Position → reason."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -216,11 +227,38 @@ class IntakeService:
         """
         received_at = self._clock.now()
         plain = await self._plain(body, ticket)
+        return await self._reply(await self._read(request, self._policy(request), plain, received_at), ticket)
+
+    async def take_received(
+        self, request: IntakeRequest, records: Sequence[Mapping[str, Any]], received_at: datetime
+    ) -> Taken:
+        """Judge and store events that a receiver made of somebody else's messages; as durable as `take_events`.
+
+        They may carry names of the reserved prefix, and campaigns that they register do not report attempts
+        (ingest specification 1.10, rule 1).
+
+        Args:
+            request: of format `ndjson`; its idempotency key is not looked at.
+            records: events as JSON objects, at most as many as a request may hold.
+            received_at: when the message arrived, which may be long ago.
+
+        Raises:
+            PayloadTooLarge: too many records. Unavailable: nothing is acknowledged; it may be done again.
+        """
+        if not records:
+            return Taken(0, 0, {})
+        policy = msgspec.structs.replace(self._policy(request), reserved_names=True, implied_attempts=True)
+        body = b"\n".join(map(_encode, records))
+        result, rejections = await self._judged(await self._read(request, policy, body, received_at))
+        refused = {item.index: Problem(item.code, item.message, item.field) for item in rejections}
+        return Taken(result.accepted, result.duplicates, refused)
+
+    async def _read(self, request: IntakeRequest, policy: Policy, body: bytes, received_at: datetime) -> _Job:
         order = ReadingOrder(
-            body=plain,
+            body=body,
             format=request.format,
             workspace=request.workspace,
-            policy=self._policy(request),
+            policy=policy,
             received_at=received_at,
             idempotency_key=request.idempotency_key,
             atomic=request.atomic,
@@ -238,7 +276,7 @@ class IntakeService:
         def record_id(position: int) -> str:
             return "" if batch is None else batch.event_id(position)
 
-        return await self._reply(_Job(request, "events", plain, received_at, reading.parsed, store, record_id), ticket)
+        return _Job(request, "events", body, received_at, reading.parsed, store, record_id)
 
     async def take_snapshots(self, request: IntakeRequest, body: BodyDecoder, ticket: Ticket) -> Reply:
         """The same for reported counts."""
@@ -283,6 +321,10 @@ class IntakeService:
             return reply
 
     async def _judge(self, job: _Job) -> Reply:
+        result, _ = await self._judged(job)
+        return Reply(result.http_status, msgspec.json.encode(result), result.rejected)
+
+    async def _judged(self, job: _Job) -> tuple[IntakeAnswer, list[Rejection]]:
         request, parsed = job.request, job.parsed
         outcome = NOTHING if request.atomic and parsed.rejections else await job.store()
         rejections = [*parsed.rejections, *job.rejections(outcome)]
@@ -298,7 +340,7 @@ class IntakeService:
         )
         if not request.dry_run:
             self._record(request, result, rejections, outcome, job.received_at)
-        return Reply(result.http_status, msgspec.json.encode(result), result.rejected)
+        return result, rejections
 
     def _record(
         self,

@@ -34,9 +34,9 @@ from campanile.intake.fields import (
     variation_name,
 )
 from campanile.intake.limits import ID_CHARS, LABEL_CHARS, NAME_CHARS, SHORT_CHARS, TITLE_CHARS
-from campanile.intake.pii import masked
 from campanile.intake.policy import Policy
 from campanile.intake.verdicts import Refused
+from campanile.kit.pii import masked
 from campanile.metrics.channels import CHANNELS, UNKNOWN_PLATFORM
 from campanile.metrics.funnel import entry_steps, steps
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL, UNKNOWN_ERROR, normalise_reason

@@ -28,13 +28,13 @@ from campanile.intake.fields import (
 from campanile.intake.limits import ID_CHARS, MAX_SNAPSHOT_VALUE, NAME_CHARS
 from campanile.intake.notices import Notices
 from campanile.intake.parse import RecordReader, refusal, rejection
-from campanile.intake.pii import masked
 from campanile.intake.policy import Policy
 from campanile.intake.records import split
 from campanile.intake.strict_json import Malformed
 from campanile.intake.times import calendar_day, instant
 from campanile.intake.validate import is_event_id
 from campanile.intake.verdicts import Refused, Rejection, Warned
+from campanile.kit.pii import masked
 from campanile.metrics.channels import ALL_LOCALES, ALL_VARIATIONS, CHANNELS, UNKNOWN_PLATFORM
 from campanile.metrics.funnel import MESSAGE_STEPS
 from campanile.metrics.reasons import normalise_reason

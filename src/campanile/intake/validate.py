@@ -20,11 +20,11 @@ from campanile.intake.limits import (
     MESSAGE_ID_CHARS,
 )
 from campanile.intake.notices import Notices
-from campanile.intake.pii import address_in, clean_link, masked, pseudonym
 from campanile.intake.policy import Policy
 from campanile.intake.shapes import KNOWN_FIELDS, PAYLOAD_TYPES, Shape, complete, joined_detail, shape_of
 from campanile.intake.times import instant
 from campanile.intake.verdicts import Refused
+from campanile.kit.pii import address_in, clean_link, masked, pseudonym
 
 __all__ = ["Validator", "complete", "is_event_id"]
 

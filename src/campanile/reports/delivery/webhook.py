@@ -12,7 +12,7 @@ import msgspec
 from standardwebhooks.webhooks import Webhook
 
 from campanile import __version__
-from campanile.reports.delivery.addresses import AddressRefused, HostUnknown, Resolve, public_address, resolve
+from campanile.net.addresses import AddressRefused, HostUnknown, Resolve, public_address, resolve
 
 TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 """Seconds for an answer, and to connect."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from campanile.reports.delivery.addresses import AddressRefused, HostUnknown, is_public, public_address, resolve
+from campanile.net.addresses import AddressRefused, HostUnknown, is_public, public_address, resolve
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34",

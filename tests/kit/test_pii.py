@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from campanile.intake.content import content
-from campanile.intake.pii import Address, address_in, clean_link, masked, pseudonym
+from campanile.kit.pii import Address, address_in, clean_link, masked, pseudonym
 from tests.intake.parsing import POLICY, conversion, custom, event, parsed, record, verdict
 
 KEY = b"pseudonym-key-for-tests"

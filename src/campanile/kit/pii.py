@@ -40,7 +40,8 @@ _USER_INFO = re.compile(r"^(\s*[A-Za-z][A-Za-z0-9+.\-]*://)[^/@\s]*@")
 class Address(NamedTuple):
     """An address in the form its pseudonym is made of."""
 
-    kind: Literal["email", "phone"]
+    kind: Literal["email", "phone", "message"]
+    """A message stands for whoever got it, where nothing says who that was."""
     value: str
 
 

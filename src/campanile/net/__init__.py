@@ -1,0 +1,1 @@
+"""Connections this server makes to others."""
