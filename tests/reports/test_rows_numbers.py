@@ -153,14 +153,20 @@ def places(row: dict[str, Any], numbers: CampaignNumbers, splits: frozenset[str]
     return locale, variation
 
 
+_KEYS = {"sent": "sent", "click": "click", "impression": "impression", "attempted": "attempted", "failed": "failed"}
+
+
 @st.composite
 def reported_counts(draw: Any, history: History) -> list[dict[str, Any]]:
     """Counts that senders report as numbers for some cells and days of a history."""
     first = date.fromisoformat(history.request["start_date"])
     days = (date.fromisoformat(history.request["end_date"]) - first).days + 1
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    events = [event for batch in history.batches for event in batch]
     for number in range(draw(st.integers(0, 6))):
-        campaign = draw(st.sampled_from(history.campaigns))
+        like = draw(st.sampled_from([{}, *events, *events]))  # so that counts and events meet in a cell
+        campaign = {item["campaign_id"]: item for item in history.campaigns}.get(like.get("campaign_id", ""))
+        campaign = campaign or draw(st.sampled_from(history.campaigns))
         channel = campaign["channel"]
         steps = user_steps(channel)
         kind = draw(st.sampled_from(["performance", "failure", *(["funnel"] if steps else [])]))
@@ -169,14 +175,17 @@ def reported_counts(draw: Any, history: History) -> list[dict[str, Any]]:
         row = {
             "campaign_id": campaign["campaign_id"],
             "date": first + timedelta(days=draw(st.integers(0, days - 1))),
-            "platform": draw(st.sampled_from(platforms_of(channel))).upper() or channel,
-            "locale": draw(st.sampled_from(["all_locales", "en", "fr"])),
-            "variation": draw(st.sampled_from(["all_variations", "variation_1"])),
+            "platform": like.get("platform", "").upper()
+            or draw(st.sampled_from(platforms_of(channel))).upper()
+            or channel,
+            "locale": draw(st.sampled_from(["all_locales", like.get("locale", "en")])),
+            "variation": draw(st.sampled_from(["all_variations", like.get("variation", "variation_1")])),
             "kind": kind,
-            "key": draw(st.sampled_from(keys)),
+            "key": _KEYS.get(like.get("type", ""), "") if kind == "performance" else "",
             "total": draw(st.integers(0, 9)),
             "unique": draw(st.integers(0, 3)),
         }
+        row["key"] = row["key"] or draw(st.sampled_from(keys))
         if kind == "funnel" or row["key"] in CONTROL_REASONS.values():
             row |= {"locale": "all_locales", "variation": "all_variations"}
         found[tuple(value for key, value in row.items() if key not in ("total", "unique"))] = row | {"number": number}
