@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -20,7 +21,7 @@ from campanile.clock import Clock, SystemClock
 from campanile.dashboard.assets import Assets
 from campanile.dashboard.rendering import Renderer
 from campanile.dashboard.routes import dashboard_routes
-from campanile.engine import open_engine
+from campanile.engine import Engine, open_engine
 from campanile.http.errors import ErrorRenderer
 from campanile.http.health import health_routes
 from campanile.http.middleware import wrap
@@ -52,6 +53,7 @@ from campanile.stats.repository import StatsRepository
 from campanile.stats.routes import stats_routes
 from campanile.stats.service import StatsService
 from campanile.users.service import UserService
+from campanile.workspaces.schemas import Workspace
 from campanile.workspaces.secrets import load_master_key
 from campanile.workspaces.service import WorkspaceService
 
@@ -78,7 +80,7 @@ def build_services(settings: Settings, clock: Clock) -> Services:
     migrate(metadata.engine)
     engine = open_engine(settings)
     engine.migrate()
-    workspaces = WorkspaceService(metadata, master_key, clock)
+    workspaces = WorkspaceService(metadata, master_key, clock, noticed=partial(_note_merges, engine))
     audit = AuditService(metadata, clock)
     campaigns = CampaignService(metadata, clock)
     conversions = ConversionService(ConversionRepository(engine), campaigns)
@@ -106,6 +108,12 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         audit=audit,
         pages=Renderer(Assets()),
     )
+
+
+def _note_merges(engine: Engine, workspace: Workspace) -> None:
+    """Merges of users that another process has completed count from the next question on."""
+    if workspace.merged_through is not None:
+        engine.note_merges(workspace.id, workspace.merged_through)
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:

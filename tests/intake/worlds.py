@@ -18,6 +18,7 @@ from campanile.intake.batch import Batch
 from campanile.intake.committer import Committer
 from campanile.intake.event import Event
 from campanile.intake.ledger import Ledger
+from campanile.intake.merges import Mark, MergeMarks, Merges
 from campanile.intake.registrar import Registrar
 from campanile.intake.repository import LogRepository, WorkspaceLocks
 from campanile.settings import Settings
@@ -115,6 +116,19 @@ class NoLocks(WorkspaceLocks):
         pass
 
 
+class Marks:
+    """The marks of merges, in memory that outlives a house."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Mark] = {}
+
+    def read(self, workspace: str) -> Mark:
+        return self.known.get(workspace, Mark())
+
+    def write(self, workspace: str, mark: Mark) -> None:
+        self.known[workspace] = mark
+
+
 class House:
     """A committer over an engine; `reopen` forgets everything that is only in memory."""
 
@@ -124,9 +138,11 @@ class House:
         clock: FixedClock,
         campaigns: Campaigns | None = None,
         locks: WorkspaceLocks | None = None,
+        marks: MergeMarks | None = None,
         **settings: Any,
     ) -> None:
         self.locks = locks or NoLocks()
+        self.marks = marks or Marks()
         self.engine = engine
         self.clock = clock
         self.campaigns = campaigns or Campaigns()
@@ -138,8 +154,22 @@ class House:
         self.log = LogRepository(self.engine)
         self.ledger = Ledger(self.log, self.clock, locked=self.locks.effective, recent_keys=self.recent_keys)
         self.registrar = Registrar(self.campaigns)  # type: ignore[arg-type]  # the part of it that is used here
+        self.merges = Merges(
+            self.log,
+            self.marks,
+            self.engine.note_merges,
+            self.ledger.next_sequence,
+            followed=self.log.shared,
+        )
         self.committer = Committer(
-            self.ledger, self.log, self.registrar, self.locks, self.settings, self.clock, monotonic=lambda: 0.0
+            self.ledger,
+            self.log,
+            self.registrar,
+            self.merges,
+            self.locks,
+            self.settings,
+            self.clock,
+            monotonic=lambda: 0.0,
         )
 
     def reopen(self) -> None:

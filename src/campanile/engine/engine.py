@@ -37,16 +37,17 @@ COPY_USERS = 500
 _COPIED = {
     **{column: column for column in TABLES["events"]},
     "user_id": "transform(user_id, {moved:Array(String)}, {canonical:Array(String)}, user_id)",
-    "sequence": "{sequence:UInt64}",
+    "sequence": "greatest(sequence, {sequence:UInt64})",
     "merged": "{sequence:UInt64}",
 }
 _COPY = (
     f"INSERT INTO [database].events ({', '.join(f'`{column}`' for column in _COPIED)})"
     f" SELECT {', '.join(_COPIED.values())} FROM [database].events FINAL"
-    " WHERE workspace_id = {workspace:String} AND user_id IN {moved:Array(String)}"
-    " AND sequence < {sequence:UInt64} AND type != 'user_merge'"
+    " WHERE workspace_id = {workspace:String} AND type != 'user_merge'"
+    " AND user_key IN (SELECT sipHash64({workspace:String}, concat('u:', arrayJoin({moved:Array(String)}))))"
+    " AND user_id IN {moved:Array(String)}"
 )
-"""`[database]` is to be replaced. Keys of users follow from their ids."""
+"""`[database]` is to be replaced. Keys of users follow from their ids; the log is sorted by them within a day."""
 
 _MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _CLUSTER_ONLY = "-- only: cluster"
@@ -116,7 +117,7 @@ class Engine(ABC):
         self._insert(table, arrow_table(table, columns))
 
     def copy_users(self, workspace: str, moves: Mapping[str, str], sequence: int) -> None:
-        """Copy all events of some users to others, as a merge with a sequence above those of the events.
+        """Copy all events of some users to others, as a merge with a sequence.
 
         Questions see the copies when they see the merge. Doing it twice changes nothing.
 

@@ -4,7 +4,7 @@ A question never names a table. It reads `{{events}}` (the log without duplicate
 written, for lookups to which a repetition makes no difference) or `{{snapshots}}`; each of them is replaced by a
 sub-select that carries the workspace predicate. A file that names a table itself, or reads none of them, is refused
 when it is loaded, so a question without a tenant filter cannot exist. `{{aliases}}` are the users that were merged into
-others; in workspaces that have some, `{{events}}` shows everybody's events under one id (docs/decisions/0007).
+others; in workspaces that have some, `{{events}}` shows everybody's events under one id (docs/decisions/0010).
 
 What several questions share stands once, in `questions/parts/`: `{{part:touches}}` is replaced by that file's text
 before anything else happens, so parts are checked wherever they are used.

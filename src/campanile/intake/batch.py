@@ -19,6 +19,7 @@ import pyarrow as pa
 from campanile.engine.tables import TABLES, arrow_table
 from campanile.intake.bulk import PlainEvents, Times
 from campanile.intake.event import EVENT_COLUMNS, Event
+from campanile.intake.fields import MERGE_TYPE
 from campanile.intake.keys import Keys, event_keys, message_keys, pack
 from campanile.intake.known_ids import Flags, message_salt, salted, workspace_salt
 from campanile.workspaces.schemas import Workspace
@@ -94,6 +95,8 @@ class Batch:
         self.messages_known_as: Keys = salted(self.message_keys, message_salt(workspace.id))
         self.times = np.concatenate([part.times for part in parts])
         """When each event happened, UTC epoch milliseconds."""
+        self.merges = [position for position, event in enumerate(events) if event.type == MERGE_TYPE]
+        """Positions of merges of users."""
         self.sends: Flags = np.concatenate([part.sends for part in parts])
         self.mentions = _mentions(parts)
         """What is said about campaigns → positions of the events that say it."""

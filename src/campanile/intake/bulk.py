@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from campanile.intake.event import Event
-from campanile.intake.fields import PLACEHOLDER_IDS, WITHOUT_CAMPAIGN
+from campanile.intake.fields import MERGE_TYPE, PLACEHOLDER_IDS, WITHOUT_CAMPAIGN
 from campanile.intake.limits import ID_CHARS, LABEL_CHARS, MESSAGE_ID_CHARS, Limits
 from campanile.intake.shapes import OWN_FIELDS
 from campanile.intake.strict_json import decode_object
@@ -221,7 +221,7 @@ def _shapes(shared: dict[str, list[Any]], validator: Validator) -> tuple[list[Ev
         places[row] = NO_SHAPE
         with contextlib.suppress(Refused):
             shape = validator.shape(dict(zip(shared, row, strict=True)))
-            if not shape.ignored:
+            if not shape.ignored and shape.event.type != MERGE_TYPE:
                 places[row] = len(prototypes)
                 prototypes.append(shape.event)
     if not prototypes:

@@ -23,6 +23,7 @@ from campanile.intake.batch import Batch, joined, offsets
 from campanile.intake.content import content
 from campanile.intake.known_ids import Flags, Words
 from campanile.intake.ledger import Ledger
+from campanile.intake.merges import Merges
 from campanile.intake.registrar import Registrar, Registration
 from campanile.intake.repository import LogRepository, WorkspaceLocks
 from campanile.intake.telemetry import COMMIT_SECONDS
@@ -67,6 +68,7 @@ class Committer:
         ledger: Ledger,
         log: LogRepository,
         registrar: Registrar,
+        merges: Merges,
         locks: WorkspaceLocks,
         settings: Settings,
         clock: Clock,
@@ -76,6 +78,7 @@ class Committer:
         self._ledger = ledger
         self._log = log
         self._registrar = registrar
+        self._merges = merges
         self._locks = locks
         self._rows = max(1, settings.commit_rows)
         self._interval = settings.commit_interval
@@ -211,9 +214,13 @@ class Committer:
         with self._locks.held(workspaces):
             for workspace in workspaces:
                 self._ledger.catch_up(workspace)
+                self._merges.follow(workspace)
             known = np.concatenate([self._ledger.known(batch) for batch in group])
+            self._merges.finish_repeated(group, known)
             registration = self._registrar.register(group, ~known, rehearsal=rehearsal)
             open_ = ~known
+            open_[list(registration.refused)] = False
+            registration.refused.update(self._merges.refusals(group, open_, dict(registration.refused)))
             open_[list(registration.refused)] = False
             for batch, rows in offsets(group):
                 if batch.atomic and any(row in registration.refused for row in range(rows.start, rows.stop)):
@@ -235,12 +242,14 @@ class Committer:
         """
         with self._locks.held([workspace]):
             self._ledger.open(workspace)
+            self._merges.follow(workspace)
 
     def _append(self, group: Sequence[Batch], kept: Flags) -> None:
+        moves = self._merges.begin(group, kept)
         sequence = self._ledger.next_sequence({batch.workspace.id for batch in group})
         stored = False
         try:
-            self._log.append_events(joined(group, kept, sequence))
+            self._log.append_events(self._merges.routed(joined(group, kept, sequence), moves))
             stored = True
         finally:
             for batch, rows in offsets(group):
@@ -248,6 +257,8 @@ class Committer:
                     self._ledger.remember(batch, kept[rows])
                 else:
                     self._ledger.doubt(batch, kept[rows])
+        for workspace, taken in moves.items():
+            self._merges.complete(workspace, taken, sequence)
 
 
 class _Copies(NamedTuple):

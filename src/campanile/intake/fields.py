@@ -19,8 +19,10 @@ from campanile.metrics.channels import (
 from campanile.metrics.funnel import REPORTABLE_STEPS
 from campanile.metrics.rows import EVENT_TYPES
 
-TYPES: frozenset[str] = frozenset(EVENT_TYPES) - {"user_merge"}
-"""Types a sender may use. Merging users is an operation of its own, not a fact about a message."""
+TYPES: frozenset[str] = frozenset(EVENT_TYPES)
+"""Types a sender may use."""
+MERGE_TYPE = "user_merge"
+"""Two ids turn out to be one person's: `from_user_id` is merged into `to_user_id`."""
 TYPE_ALIASES: dict[str, str] = {
     "opened": "open",
     "clicked": "click",
@@ -31,7 +33,7 @@ TYPE_ALIASES: dict[str, str] = {
     "closed": "close",
     "track": "custom",
 }
-WITHOUT_CAMPAIGN = frozenset({"custom", "uninstall"})
+WITHOUT_CAMPAIGN = frozenset({"custom", "uninstall", MERGE_TYPE})
 """Acts of a user that belong to no campaign; campaign fields on them, often from `defaults`, are not stored."""
 WITH_REASON = frozenset({"removed", "failed", "undelivered"})
 """Types whose reason is `unknown_error` when none is given."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from campanile.engine import Engine
 from campanile.intake.known_ids import Words
+from campanile.intake.merges import Alias, Mark, Merge
 from campanile.metadata import Metadata
+from campanile.metadata.models import WorkspaceRow
 
 LOOKUP_KEYS = 10_000
 """Keys per question; bounds the size of the statement."""
@@ -88,6 +90,32 @@ class LogRepository:
         """
         self._engine.append("events", columns)
 
+    def merges(self, workspace: str) -> list[Merge]:
+        """All stored merges of users."""
+        return [Merge(*row) for row in self._engine.ask("user_merges", workspace)]
+
+    def aliases(self, workspace: str, after: int) -> list[Alias]:
+        """Users that merges after a sequence took away, complete or not."""
+        return [Alias(*row) for row in self._engine.ask("user_aliases", workspace, after=after)]
+
+    def stragglers(self, workspace: str) -> list[str]:
+        """Merged users with events under their own id that came after the merge."""
+        return [user for (user,) in self._engine.ask("merged_stragglers", workspace)]
+
+    def copy_users(self, workspace: str, moves: Mapping[str, str], sequence: int) -> None:
+        """Copy all events of users to others; `Engine.copy_users` says what that means."""
+        self._engine.copy_users(workspace, moves, sequence)
+
+    def append_aliases(self, workspace: str, moves: Mapping[str, str], sequence: int) -> None:
+        """Write down, on every node, that the rows of these users count no more once the merge is complete."""
+        columns: dict[str, Sequence[object]] = {
+            "workspace_id": [workspace] * len(moves),
+            "user_id": list(moves),
+            "to_user_id": list(moves.values()),
+            "sequence": [sequence] * len(moves),
+        }
+        self._engine.append("user_aliases", columns)
+
     def append_snapshots(self, columns: dict[str, Any]) -> None:
         """Write rows of snapshots, under the same promise."""
         self._engine.append("snapshots", columns)
@@ -105,6 +133,26 @@ class LogRepository:
             first, last = _KEY_SPACE * index // parts, _KEY_SPACE * (index + 1) // parts - 1
             for (words,) in self._engine.ask(question, workspace, first=first, last=last):
                 yield np.array(words, dtype=np.uint64)
+
+
+class StoredMergeMarks:
+    """The marks of merges, where every process reads them with the workspace."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+
+    def read(self, workspace: str) -> Mark:
+        """Raises: Unavailable: the metadata database cannot be reached."""
+        columns = (WorkspaceRow.merged_through, WorkspaceRow.merge_begun)
+        with self._metadata.read() as connection:
+            row = connection.execute(select(*columns).where(WorkspaceRow.id == workspace)).one_or_none()
+        return Mark(*row) if row is not None else Mark()
+
+    def write(self, workspace: str, mark: Mark) -> None:
+        """Raises: as `read`."""
+        statement = update(WorkspaceRow).where(WorkspaceRow.id == workspace)
+        with self._metadata.begin() as connection:
+            connection.execute(statement.values(merged_through=mark.through, merge_begun=mark.begun))
 
 
 class WorkspaceLocks:

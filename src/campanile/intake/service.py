@@ -27,13 +27,14 @@ from campanile.intake.decode import BodyDecoder, Coding, Format
 from campanile.intake.ledger import Ledger
 from campanile.intake.limits import DEFAULT_ERRORS, IMPORT_LIMITS, Limits
 from campanile.intake.marks import Marks
+from campanile.intake.merges import Merges
 from campanile.intake.policy import Policy
 from campanile.intake.pressure import Pressure, Ticket
 from campanile.intake.readers import ReaderPool
 from campanile.intake.reading import ReadingOrder
 from campanile.intake.registrar import Registrar
 from campanile.intake.rejects import RejectedRecord, Rejects
-from campanile.intake.repository import LogRepository, WorkspaceLocks
+from campanile.intake.repository import LogRepository, StoredMergeMarks, WorkspaceLocks
 from campanile.intake.snapshot_store import SnapshotStore
 from campanile.intake.snapshots import ParsedSnapshots, parse_snapshots
 from campanile.intake.verdicts import IntakeAnswer, ParsedBatch, Rejection, answer
@@ -139,8 +140,15 @@ class IntakeService:
         locks = WorkspaceLocks(metadata)
         self._marks = Marks(log, locks, clock)
         self._ledger = Ledger(log, clock, locked=locks.effective)
+        merges = Merges(
+            log,
+            StoredMergeMarks(metadata),
+            engine.note_merges,
+            self._ledger.next_sequence,
+            followed=log.shared,
+        )
         self._committer = Committer(
-            self._ledger, log, Registrar(campaigns), locks, settings, clock, monotonic=monotonic
+            self._ledger, log, Registrar(campaigns), merges, locks, settings, clock, monotonic=monotonic
         )
         self._snapshots = SnapshotStore(log, campaigns, locks, self._ledger)
         self._keys = IdempotencyKeys(metadata, clock)

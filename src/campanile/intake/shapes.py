@@ -44,7 +44,7 @@ from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL, UNKNOWN_
 OWN_FIELDS = frozenset(
     {
         "event_id", "time", "ts", "user_id", "device_id", "message_id", "instance_id", "reason_detail", "revenue",
-        "attributes", "link", "link_id", "received_at",
+        "attributes", "link", "link_id", "received_at", "from_user_id", "to_user_id",
     }
 )  # fmt: skip
 """Fields that differ from event to event."""

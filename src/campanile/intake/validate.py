@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn, TypeGuard
 
+import msgspec
 from msgspec.structs import replace
 
 from campanile.intake.attributes import canonical_attributes
 from campanile.intake.event import Event
-from campanile.intake.fields import PLACEHOLDER_IDS, WITHOUT_CAMPAIGN, money, text
+from campanile.intake.fields import MERGE_TYPE, PLACEHOLDER_IDS, WITHOUT_CAMPAIGN, money, text
 from campanile.intake.limits import (
     DETAIL_CHARS,
     ID_CHARS,
@@ -24,11 +25,14 @@ from campanile.intake.policy import Policy
 from campanile.intake.shapes import KNOWN_FIELDS, PAYLOAD_TYPES, Shape, complete, joined_detail, shape_of
 from campanile.intake.times import instant
 from campanile.intake.verdicts import Refused
+from campanile.kit.hashing import identity_key
 from campanile.kit.pii import address_in, clean_link, masked, pseudonym
 
 __all__ = ["Validator", "complete", "is_event_id"]
 
-_RARE = frozenset({"reason_detail", "revenue", "attributes", "link", "link_id", "received_at"})
+_RARE = frozenset(
+    {"reason_detail", "revenue", "attributes", "link", "link_id", "received_at", "from_user_id", "to_user_id"}
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _NOTHING: dict[str, object] = {}
@@ -99,6 +103,9 @@ class Validator:
         rare = None if _RARE.isdisjoint(record) else {name: pop(name, None) for name in _RARE}
         shape = self._shape(record)
         prototype = shape.event
+        if prototype.type == MERGE_TYPE:
+            event_id, user_id, rare = self._merge(event_id, rare or {}, (user_id, device_id, message_id, instance_id))
+            device_id = message_id = instance_id = None
 
         if not is_event_id(event_id):
             event_id = self._event_id(event_id, index)
@@ -182,18 +189,37 @@ class Validator:
             raise Refused("time_in_future", "time", f"time must lie at most {hours:g} hours ahead")
         raise Refused("too_old", "time", f"time must not lie before {self._earliest:%Y-%m-%dT%H:%M:%SZ}")
 
-    def _user(self, value: object) -> str:
+    def _merge(
+        self, event_id: object, rare: dict[str, object], others: tuple[object, ...]
+    ) -> tuple[object, str, dict[str, object]]:
+        """Event id, user and further fields of a merge. Without an id of its own it is called after the two users."""
+        users = {}
+        for field in ("from_user_id", "to_user_id"):
+            users[field] = self._user(rare.get(field), field)
+            if not users[field]:
+                raise Refused("missing_field", field, f"{field} is required for type {MERGE_TYPE}")
+        user_id, to_user_id = users.values()
+        if user_id == to_user_id:
+            raise Refused("invalid_value", "to_user_id", "to_user_id must be another user than from_user_id")
+        if event_id is None and self._idempotency_key is None:
+            event_id = f"{MERGE_TYPE}:{identity_key(user_id, to_user_id):032x}"
+        for name, value in zip(("user_id", "device_id", "message_id", "instance_id"), others, strict=True):
+            if value is not None:
+                self._ignore(name, MERGE_TYPE)
+        return event_id, user_id, {**dict.fromkeys(_RARE), **rare, "to_user_id": to_user_id}
+
+    def _user(self, value: object, field: str = "user_id") -> str:
         """The user id of a value that is not plainly one."""
         if value is None:
             return ""
         if isinstance(value, int) and not isinstance(value, bool):
             if not -MAX_USER_NUMBER <= value <= MAX_USER_NUMBER:
-                raise Refused("invalid_value", "user_id", "user_id as a number must be between -2^53 and 2^53")
+                raise Refused("invalid_value", field, f"{field} as a number must be between -2^53 and 2^53")
             value = str(value)
-        user_id = text(value, "user_id", ID_CHARS)
+        user_id = text(value, field, ID_CHARS)
         if self._policy.reject_placeholder_ids and user_id.strip().lower() in PLACEHOLDER_IDS:
-            raise Refused("placeholder_user_id", "user_id", "user_id must name one person")
-        return self._without_address(user_id, "user_id")
+            raise Refused("placeholder_user_id", field, f"{field} must name one person")
+        return self._without_address(user_id, field)
 
     def _without_address(self, value: str, field: str) -> str:
         """The id itself, or the pseudonym of the address that it is."""
@@ -221,6 +247,12 @@ class Validator:
             )
         else:
             for name in ("revenue", "attributes"):
+                if rare[name] is not None:
+                    self._ignore(name, prototype.type)
+        if prototype.type == MERGE_TYPE:
+            changes["attributes"] = msgspec.json.encode({"to_user_id": rare["to_user_id"]}).decode()
+        else:
+            for name in ("from_user_id", "to_user_id"):
                 if rare[name] is not None:
                     self._ignore(name, prototype.type)
         return changes

@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -78,6 +79,10 @@ class WorkspaceRow(Base):
     created_at: Mapped[datetime]
     campaigns_version: Mapped[int] = mapped_column(BigInteger)
     """Grows with every transaction that changes a campaign of the workspace; its row lock orders those transactions."""
+    merged_through: Mapped[int | None] = mapped_column(BigInteger)
+    """Sequence of the last merge of users that is complete; 0 while the first one is made, empty before."""
+    merge_begun: Mapped[bool] = mapped_column(server_default=false())
+    """Whether somebody set out to merge users and did not say since that it is done."""
 
 
 class KeyRow(Base):

@@ -73,7 +73,7 @@ class Analysis:
         """What `unchanged` compares with. Take it before the numbers are counted."""
         since = max(0, (now - _EPOCH) // timedelta(microseconds=1) - UNDER_WAY_MICROSECONDS)
         rows, checksum = await self._stored(workspace, campaign, since)
-        return f"{since}-{rows}-{checksum}-{campaign.revision}"
+        return f"{since}-{rows}-{checksum}-{campaign.revision}-{workspace.merged_through or 0}"
 
     async def unchanged(self, workspace: Workspace, campaign: Campaign, mark: str) -> bool:
         """Whether all numbers of the campaign are as they were at the mark; costs far less than counting them.
@@ -84,7 +84,7 @@ class Analysis:
         if not since.isascii() or not since.isdigit() or len(since) > len(str(1 << 63)) - 1:
             return False
         rows, checksum = await self._stored(workspace, campaign, int(since))
-        return mark == f"{since}-{rows}-{checksum}-{campaign.revision}"
+        return mark == f"{since}-{rows}-{checksum}-{campaign.revision}-{workspace.merged_through or 0}"
 
     async def _stored(self, workspace: Workspace, campaign: Campaign, since: int) -> tuple[int, int]:
         children = await asyncio.to_thread(self._campaigns.children_of, workspace.id, [campaign.campaign_id])

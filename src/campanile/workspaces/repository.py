@@ -17,6 +17,7 @@ _WORKSPACE = (
     WorkspaceRow.settings,
     WorkspaceRow.created_at,
     WorkspaceRow.pseudonym_key,
+    WorkspaceRow.merged_through,
 )
 _KEY = (
     KeyRow.id,

@@ -91,6 +91,8 @@ class Workspace(msgspec.Struct, frozen=True):
     created_at: datetime
     pseudonym_key: bytes
     """Secret of 32 bytes, made at random with the workspace; pseudonyms of people are computed with it."""
+    merged_through: int | None = None
+    """Sequence of the last merge of users that is complete; 0 while the first one is made, None before."""
 
 
 class Key(msgspec.Struct, frozen=True):

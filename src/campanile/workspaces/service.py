@@ -6,7 +6,7 @@ import builtins
 import hmac
 import secrets
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -38,14 +38,25 @@ PSEUDONYM_KEY_BYTES = 32
 class WorkspaceService:
     """Thread-safe. All changes are visible to every process at once."""
 
-    def __init__(self, metadata: Metadata, master_key: MasterKey, clock: Clock) -> None:
+    def __init__(
+        self,
+        metadata: Metadata,
+        master_key: MasterKey,
+        clock: Clock,
+        *,
+        noticed: Callable[[Workspace], None] = lambda _: None,
+    ) -> None:
         """
+        Args:
+            noticed: is told about every workspace that is read, before anybody else uses it.
+
         Raises:
             ConfigurationError: the database was filled under another master key.
         """
         self._metadata = metadata
         self._master = master_key
         self._clock = clock
+        self._noticed = noticed
         self._cache: dict[tuple[str | None, bytes], Principal] = {}
         self._cache_counter: int | None = None
         self._cache_lock = threading.Lock()
@@ -270,7 +281,9 @@ class WorkspaceService:
     def _workspace(self, row: AnyRow) -> Workspace:
         _, settings = load_settings(row.settings)
         pseudonym_key = self._master.open(row.pseudonym_key, f"pseudonym:{row.id}")
-        return Workspace(row.id, row.name, settings, row.created_at, pseudonym_key)
+        workspace = Workspace(row.id, row.name, settings, row.created_at, pseudonym_key, row.merged_through)
+        self._noticed(workspace)
+        return workspace
 
     def _add_key(
         self,

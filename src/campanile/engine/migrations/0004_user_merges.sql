@@ -1,4 +1,4 @@
--- Two ids of one person (docs/decisions/0007).
+-- Two ids of one person (docs/decisions/0010).
 --
 -- When a user is merged into another one, the rows of the first are copied under the id of the second, so that they
 -- lie on its shard. `merged` is the sequence of the merge that made a copy, 0 on rows as they arrived.
