@@ -22,6 +22,9 @@ from campanile.dashboard.assets import Assets
 from campanile.dashboard.rendering import Renderer
 from campanile.dashboard.routes import dashboard_routes
 from campanile.engine import Engine, open_engine
+from campanile.experiments.openapi import OPERATIONS as EXPERIMENT_OPERATIONS
+from campanile.experiments.routes import experiment_routes
+from campanile.experiments.service import ExperimentService
 from campanile.http.errors import ErrorRenderer
 from campanile.http.health import health_routes
 from campanile.http.middleware import wrap
@@ -61,6 +64,7 @@ OPERATIONS = (
     *STATS_OPERATIONS,
     *INTAKE_OPERATIONS,
     *CAMPAIGN_OPERATIONS,
+    *EXPERIMENT_OPERATIONS,
     *REPORT_OPERATIONS,
     *RUN_OPERATIONS,
     *DOWNLOAD_OPERATIONS,
@@ -87,6 +91,7 @@ def build_services(settings: Settings, clock: Clock) -> Services:
     numbers = NumbersService(StatsRepository(engine), campaigns, conversions)
     intake = IntakeService(engine, metadata, workspaces, campaigns, settings, clock, monotonic=time.monotonic)
     rows = RowsService(RowsRepository(engine), campaigns, RowConversions(engine, campaigns))
+    stats = StatsService(campaigns, numbers)
     office = ReportOffice(settings, clock, metadata, workspaces, rows, intake.mark)
     return Services(
         settings=settings,
@@ -98,7 +103,8 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         campaigns=campaigns,
         intake=intake,
         numbers=numbers,
-        stats=StatsService(campaigns, numbers),
+        stats=stats,
+        experiments=ExperimentService(campaigns, conversions, stats, clock),
         analysis=Analysis(StatsRepository(engine), campaigns, numbers, conversions),
         idempotency=IdempotencyKeys(metadata, clock),
         definitions=DefinitionService(metadata, clock, campaigns, office.runs),
@@ -147,6 +153,7 @@ def application(services: Services) -> Litestar:
             *stats_routes(),
             *intake_routes(),
             *campaign_routes(),
+            *experiment_routes(),
             *report_routes(),
             *run_routes(),
             *download_routes(),

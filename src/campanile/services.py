@@ -9,6 +9,7 @@ from campanile.campaigns.service import CampaignService
 from campanile.clock import Clock
 from campanile.dashboard.rendering import Renderer
 from campanile.engine import Engine
+from campanile.experiments.service import ExperimentService
 from campanile.http.rate_limit import Limiter
 from campanile.intake.service import IntakeService
 from campanile.metadata import Metadata
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     intake: IntakeService
     numbers: NumbersService
     stats: StatsService
+    experiments: ExperimentService
     analysis: Analysis
     idempotency: IdempotencyKeys
     definitions: DefinitionService

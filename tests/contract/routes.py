@@ -164,6 +164,11 @@ def _campaign(ids: Ids) -> list[Call]:
     return [Call(f"/v1/campaigns/{ids.campaign_id}")]
 
 
+def _experiment(ids: Ids) -> list[Call]:
+    path = f"/v1/campaigns/{ids.campaign_id}/experiment"
+    return [Call(path), Call(f"{path}?start_date={DAY}&end_date={DAY}&attribution_type=CLICK_THROUGH,IN_SESSION")]
+
+
 def document(ids: Ids, name: str) -> dict[str, Any]:
     return {
         "campaign_id": ids.campaign_id,
@@ -287,6 +292,7 @@ REPORT_CASES = (
 CASES = (
     Case("POST", "/core-services/v1/campaign-stats", frozenset({"report", "manage"}), _stats, app_key_required=True),
     Case("GET", "/v1/campaigns/{campaign_id}", frozenset({"report", "manage"}), _campaign),
+    Case("GET", "/v1/campaigns/{campaign_id}/experiment", frozenset({"report", "manage"}), _experiment),
     Case("PUT", "/v1/campaigns/{campaign_id}", frozenset({"manage"}), _put_campaign),
     Case("POST", "/v1/campaigns/import", frozenset({"manage"}), _import_campaigns),
     Case("POST", "/v1/events", frozenset({"ingest"}), _events),

@@ -6,6 +6,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from campanile.app import OPERATIONS
 from campanile.campaigns.routes import campaign_routes
+from campanile.experiments.routes import experiment_routes
 from campanile.http.openapi import document
 from campanile.intake.routes import intake_routes
 from campanile.reports.download.routes import download_routes
@@ -19,7 +20,15 @@ def test_the_document_is_valid() -> None:
 
 
 def test_every_route_is_described_and_every_description_has_a_route() -> None:
-    nouns = (stats_routes, intake_routes, campaign_routes, report_routes, run_routes, download_routes)
+    nouns = (
+        stats_routes,
+        intake_routes,
+        campaign_routes,
+        experiment_routes,
+        report_routes,
+        run_routes,
+        download_routes,
+    )
     served = {
         (method, path.replace(":str", "").replace("{rest:path}", "{app_id}/{filename}"))
         for handler in (handler for routes in nouns for handler in routes())

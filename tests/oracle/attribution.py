@@ -409,12 +409,12 @@ class History:
     def _wanted(self, touch: Touch, action: Fields, kind: str) -> bool:
         if touch.book != TARGET:
             return True
+        if kind == "send":
+            return touch.send
         if not self._same_platform(touch, action):
             return False
         if kind == "VIEW_THROUGH":
             return touch.view
-        if kind == "send":
-            return touch.send
         return touch.click and (kind == "CLICK_THROUGH" or instant(action["ts"]) - touch.at <= SESSION)
 
     def _same_platform(self, touch: Touch, action: Fields) -> bool:

@@ -19,6 +19,7 @@ from campanile.attribution.rules import (
     Kind,
     Rules,
     ranks,
+    roles,
 )
 from campanile.campaigns.schemas import Campaign, Goal
 from campanile.kit.times import Window, epoch_milliseconds
@@ -54,6 +55,22 @@ class Plan(msgspec.Struct, frozen=True):
     """Campaign ids whose touches are read; their number is the position, from 1."""
     goal_names: Mapping[str, tuple[str, ...]]
     """Per member: the goals of its root; the number of a goal is the position, from 1."""
+
+
+class ExperimentScope(msgspec.Struct, frozen=True):
+    """Whose events put somebody into an arm of a campaign's experiments, and how."""
+
+    campaigns: tuple[str, ...]
+    """The campaign and its runs."""
+    window: Window
+    roles: tuple[tuple[int, ...], tuple[int, ...]]
+    """Per event type: its roles, for all platforms but iOS, and for iOS."""
+    exclude_machine: bool
+
+    @property
+    def types(self) -> list[str]:
+        """Event types that matter."""
+        return ["removed", *(name for name, code in TYPE_CODES.items() if any(of[code - 1] for of in self.roles))]
 
 
 class _Numbers:
@@ -104,6 +121,20 @@ def make_plan(families: Sequence[Family], kind: Kind, rules: Rules, *, ios_subst
     return builder.plan()
 
 
+def make_scope(
+    target: Campaign, runs: Sequence[Campaign], window: Window, rules: Rules, *, ios_substitute: bool
+) -> ExperimentScope:
+    """The scope of a campaign and its runs. `ios_substitute` as in `make_plan`."""
+
+    def of(*, ios: bool) -> tuple[int, ...]:
+        tracked = target.delivery_tracking and not (ios and ios_substitute and target.channel == "PUSH")
+        found = roles(target.channel, tracked=tracked, rules=rules)
+        return tuple(found.get(event, 0) for event in EVENT_TYPES)
+
+    campaigns = (target.campaign_id, *(run.campaign_id for run in runs))
+    return ExperimentScope(campaigns, window, (of(ios=False), of(ios=True)), rules.exclude_machine)
+
+
 def plan_parameters(plan: Plan, window: Window, page: Sequence[str], slots: Mapping[str, list[int]]) -> dict[str, Any]:
     """Parameters of `conversions` for one range.
 
@@ -127,7 +158,8 @@ class _Builder:
         self._rules = rules
         self._ios_substitute = ios_substitute
         self._books = books
-        self._free = kind in LAST_INTERACTION or rules.cross_platform
+        # Hold-outs have no platform to match, so sends that are compared with them must not match one either.
+        self._free = kind in LAST_INTERACTION or kind == "send" or rules.cross_platform
         self._names, self._conditions, self._paths = _Numbers(), _Numbers(), _Numbers()
         self._profiles = _Numbers()
         self._conditions_of: list[set[int]] = []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from campanile.attribution.plan import Plan, plan_parameters
+from campanile.attribution.plan import ExperimentScope, Plan, plan_parameters
 from campanile.attribution.rules import CONTROL_GROUPS, CONTROL_REASONS
-from campanile.attribution.schemas import ControlKey, Conversions, CreditKey, HoldoutKey
+from campanile.attribution.schemas import Arm, ArmSizes, ControlKey, Conversions, CreditKey, HoldoutKey, Members
 from campanile.engine import Engine
 from campanile.kit.times import Window, epoch_milliseconds
 
+ARMS = ("", *CONTROL_GROUPS)
+"""By number of their book: the treated, and the control groups."""
 LEVEL_BITS = 3
 """Bits of a slot that hold the level."""
 
@@ -64,6 +67,51 @@ class ConversionRepository:
         rows = await self._engine.answer("held_out", workspace, **_held_out_parameters(window, slots, covered))
         return {(slot >> LEVEL_BITS, CONTROL_GROUPS[book - 1], platform): pairs for slot, book, platform, pairs in rows}
 
+    async def members(self, workspace: str, scope: ExperimentScope) -> Members:
+        """Who takes part in the experiments of a campaign."""
+        parameters = {
+            **_range(scope.window),
+            "campaigns": list(scope.campaigns),
+            "control_reasons": list(CONTROL_REASONS),
+            "role_types": list(scope.types),
+            "roles": [list(roles) for roles in scope.roles],
+            "exclude_machine": int(scope.exclude_machine),
+        }
+        sizes, people = await asyncio.gather(
+            self._engine.answer("experiment_members", workspace, **parameters),
+            self._engine.answer("experiment_people", workspace, **parameters),
+        )
+        return Members(
+            sizes={(ARMS[book], variation): ArmSizes(*counts) for book, variation, *counts in sizes},
+            people={arm: sum(n for arms, n in people if arms >> book & 1) for book, arm in enumerate(ARMS)},
+            in_both={arm: sum(n for arms, n in people if arms & 1 and arms >> book & 1)
+                     for book, arm in enumerate(ARMS) if book},
+        )  # fmt: skip
+
+    async def cohort(
+        self, workspace: str, plan: Plan, campaigns: Sequence[str], window: Window
+    ) -> dict[tuple[Arm, str], int]:
+        """Pairs that converted after a touch, or hold-out, of some campaigns in the window, per arm and goal."""
+        numbers = {member: number for number, member in enumerate(plan.members, start=1)}
+        asked = [member for member in campaigns if member in numbers]
+        if not asked:
+            return {}
+        cohort = _range(window)
+        parameters = {
+            **plan_parameters(plan, window, asked, {}),
+            "end": cohort["end"] + plan.parameters["reach"] + 1,
+            "cohort_start": cohort["start"],
+            "cohort_end": cohort["end"],
+            "asked": [numbers[member] for member in asked],
+        }
+        rows = await self._engine.answer("experiment_conversions", workspace, **parameters)
+        goals = plan.goal_names[asked[0]]
+        return {((ARMS[book], variation), goals[goal - 1]): pairs for book, variation, goal, pairs in rows}
+
+
+def _range(window: Window) -> dict[str, int]:
+    return {"start": epoch_milliseconds(window.start), "end": epoch_milliseconds(window.end)}
+
 
 def _goal_names(plan: Plan, slots: Mapping[str, Sequence[int]]) -> dict[int, tuple[str, ...]]:
     """Per target: the names of its goals."""
@@ -80,6 +128,5 @@ def _held_out_parameters(window: Window, slots: Mapping[str, list[int]], covered
         "members": list(range(1, len(slots) + 1)),
         "slots": list(slots.values()),
         "control_reasons": list(CONTROL_REASONS),
-        "start": epoch_milliseconds(window.start),
-        "end": epoch_milliseconds(window.end),
+        **_range(window),
     }

@@ -135,6 +135,21 @@ def ranks(channel: str, kind: Kind, *, tracked: bool, rules: Rules) -> dict[str,
     return {event: 1 for event, touch in found.items() if _is(touch, kind)}
 
 
+TRIED, SENT, VIEWED, SEEN, TOUCHED = 1, 2, 4, 8, 16
+"""Roles of an event in an experiment, as bits: an attempt or what came of it, a send, a view, a view or a click, any
+touch at all."""
+ATTEMPTS = ("attempted", "sent", "failed")
+
+
+def roles(channel: str, *, tracked: bool, rules: Rules) -> dict[str, int]:
+    """Event types of a channel that put somebody into an arm of an experiment (conversions specification 9.2, 9.3)."""
+    found = dict.fromkeys(ATTEMPTS, TRIED)
+    for event, touch in touches(channel, tracked=tracked, rules=rules).items():
+        role = TOUCHED | touch.view * (VIEWED | SEEN) | touch.click * SEEN | touch.send * (SENT | TRIED)
+        found[event] = found.get(event, 0) | role
+    return found
+
+
 def _is(touch: Touch, kind: Kind) -> bool:
     if kind == "view":
         return touch.view

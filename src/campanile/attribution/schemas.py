@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from campanile.attribution.rules import Attribution
 from campanile.campaigns.schemas import Campaign
 from campanile.kit.times import Window
 from campanile.workspaces.schemas import Workspace
@@ -42,6 +43,45 @@ class ControlNumbers(msgspec.Struct, frozen=True):
     conversions: dict[ControlKey, Conversions]
     held_out: dict[HoldoutKey, int]
     """Distinct (user, instance) pairs held out in the range: what their conversion rate divides by."""
+
+
+class ArmSizes(msgspec.Struct, frozen=True):
+    """Distinct (user, instance) pairs of one arm of an experiment, by what happened to them in the range."""
+
+    tried: int = 0
+    """An attempt, or what came of one."""
+    sent: int = 0
+    viewed: int = 0
+    seen: int = 0
+    """A view or a click."""
+    touched: int = 0
+    """Anything that can earn credit in the last-interaction types."""
+
+    def exposed(self, attribution: Attribution) -> int:
+        """Those among whom the conversions of an attribution type happen: with a view, or with a touch that counts."""
+        match attribution:
+            case "VIEW_THROUGH":
+                return self.viewed
+            case "TOTAL_CONVERSIONS":
+                return self.touched
+        return self.seen
+
+
+NO_ONE = ArmSizes()
+
+Arm = tuple[str, str]
+"""(control group, variation): '' is the treated arm, and all variations."""
+
+
+class Members(msgspec.Struct, frozen=True):
+    """Who takes part in the experiments of a campaign."""
+
+    sizes: Mapping[Arm, ArmSizes]
+    """All five numbers of a control group are its hold-outs."""
+    people: Mapping[str, int]
+    """Distinct users by control group; '' are those the campaign was sent to."""
+    in_both: Mapping[str, int]
+    """By control group: users who were held out and sent to, be it for different instances."""
 
 
 class RowScope(msgspec.Struct, frozen=True):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Protocol
 
-from campanile.attribution.plan import Family, Plan, competitors, make_plan
+from campanile.attribution.plan import Family, Plan, competitors, goal_window, make_plan, make_scope
 from campanile.attribution.repository import LEVEL_BITS, ConversionRepository
 from campanile.attribution.rules import KINDS, LAST_INTERACTION, Attribution, Kind, Rules
-from campanile.attribution.schemas import ControlNumbers, Conversions, CreditKey
-from campanile.campaigns.schemas import Campaign
+from campanile.attribution.schemas import Arm, ControlNumbers, Conversions, CreditKey, Members
+from campanile.campaigns.schemas import Campaign, Goal
 from campanile.kit.times import Window
 from campanile.workspaces.schemas import Workspace, WorkspaceSettings
 
@@ -83,6 +84,49 @@ class ConversionService:
             self._repository.held_out(workspace.id, window, slots, covered),
         )
         return ControlNumbers(conversions, held_out)
+
+    async def members(self, workspace: Workspace, target: Campaign, window: Window) -> Members:
+        """Who takes part in the experiments of a campaign and its runs, by what happened to them in the window."""
+        runs = await asyncio.to_thread(self._runs, workspace.id, target)
+        scope = make_scope(
+            target,
+            runs,
+            window,
+            rules_of(workspace.settings),
+            ios_substitute=not workspace.settings.show_ios_impressions,
+        )
+        return await self._repository.members(workspace.id, scope)
+
+    async def cohort(
+        self, workspace: Workspace, target: Campaign, window: Window, attribution: Attribution | None, *, held_out: bool
+    ) -> dict[tuple[Arm, str], int]:
+        """(User, instance) pairs of a campaign and its runs that converted, per arm and goal.
+
+        The window holds the credited touches; their conversions may be later (conversions specification 9.2).
+
+        Args:
+            attribution: None for the intention to treat: windows start with the send (specification 9.3).
+            held_out: ask for the control groups instead of the treated.
+        """
+        kind = "send" if attribution is None else KINDS[attribution]
+        families = await asyncio.to_thread(self._families, workspace.id, [target])
+        plan = await self._plan(workspace, families, kind, books=held_out)
+        runs = await asyncio.to_thread(self._runs, workspace.id, target)
+        campaigns = [target.campaign_id, *(run.campaign_id for run in runs)]
+        return await self._repository.cohort(workspace.id, plan, campaigns, window)
+
+    @staticmethod
+    def window_of(goal: Goal, campaign: Campaign) -> timedelta:
+        """How long after a touch a goal may be reached."""
+        return timedelta(milliseconds=goal_window(goal, campaign))
+
+    @staticmethod
+    def alike_for_held_out(attribution: Attribution) -> Attribution | None:
+        """What is asked about control groups instead: only the model matters to them (specification 8.3)."""
+        return "TOTAL_CONVERSIONS" if KINDS[attribution] in LAST_INTERACTION else None
+
+    def _runs(self, workspace_id: str, target: Campaign) -> Sequence[Campaign]:
+        return self._campaigns.children_of(workspace_id, [target.campaign_id]).get(target.campaign_id, ())
 
     async def _plan(self, workspace: Workspace, families: Sequence[Family], kind: Kind, *, books: bool) -> Plan:
         competing = list(families)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -15,6 +16,10 @@ from campanile.http.responses import JSON
 
 MERGE_PATCH = "application/merge-patch+json"
 
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""Years that queries may name; the calendar of the log ends a little later."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ENTITY_TAGS = re.compile(r'\s*(?:(?:W/)?"[^"]*"\s*(?:,\s*|$))+')
 _ENTITY_TAG = re.compile(r'(W/)?"([^"]*)"')
 
@@ -86,6 +91,39 @@ def number(parameters: Mapping[str, str], name: str, low: int, high: int, defaul
         message = f"{name} must be a number from {low} to {high}."
         raise InvalidInput(message, attribute=name, type="invalid_parameter")
     return int(text)
+
+
+def several(parameters: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """A query parameter of different words, separated by commas; nothing when it is missing.
+
+    Raises:
+        InvalidInput: `invalid_parameter`.
+    """
+    text = parameters.get(name)
+    values = () if text is None else tuple(text.split(","))
+    if not set(values) <= set(allowed) or len(set(values)) < len(values):
+        message = f"{name} must be different ones of these, separated by commas: {', '.join(allowed)}."
+        raise InvalidInput(message, attribute=name, type="invalid_parameter")
+    return values
+
+
+def day(parameters: Mapping[str, str], name: str) -> date | None:
+    """A query parameter that is a calendar day; None when it is missing.
+
+    Raises:
+        InvalidInput: `invalid_parameter`.
+    """
+    text = parameters.get(name)
+    if text is None:
+        return None
+    try:
+        found = date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        found = None
+    if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        message = f"{name} must be a day such as 2026-03-18, from {FIRST_YEAR} to {LAST_YEAR}."
+        raise InvalidInput(message, attribute=name, type="invalid_parameter")
+    return found
 
 
 def if_match(request: Request[Any, Any, Any]) -> frozenset[int] | None:

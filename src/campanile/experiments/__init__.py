@@ -1,0 +1,1 @@
+"""Experiments: campaigns against their control groups, variations against each other."""
