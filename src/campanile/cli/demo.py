@@ -21,12 +21,13 @@ from campanile.cli.options import INTERRUPTED, WrongUsage
 from campanile.cli.output import stdout
 from campanile.cli.serving import check_address, run_server
 from campanile.cli.stats import collect
-from campanile.cli.stores import open_workspaces
+from campanile.cli.stores import open_users, open_workspaces
 from campanile.client import CampanileClient, RetryPolicy
 from campanile.clock import SystemClock
 from campanile.demo import Demo, build
 from campanile.demo.check import Comparison, compare
 from campanile.demo.plans import SHOP, TIMEZONE
+from campanile.errors import NotFound
 from campanile.settings import Settings, load_settings
 
 DAYS_ASKED = 31
@@ -103,6 +104,8 @@ class Tour:
             report_key=f"demo-report-key-{seed:06d}",
             ingest_key=f"demo-ingest-key-{seed:06d}",
             manage_key=f"demo-manage-key-{seed:06d}",
+            email="demo@example.com",
+            password=demo_text.PASSWORD,
         )
 
     def prepare(self) -> Demo:
@@ -120,6 +123,15 @@ class Tour:
                     manage_key=self.keys.manage_key,
                 )
                 workspace = made.workspace
+        with open_users(self._settings) as users:
+            try:
+                user = users.get(self.keys.email)
+            except NotFound:
+                user = users.create(
+                    self.keys.email, name="Demo", password=self.keys.password, role="admin", workspace_id=workspace.id
+                )
+            if user.role_in(workspace.id) is None:
+                users.members.set_role(workspace.id, user.id, "admin")
         return build(workspace.created_at.astimezone(ZoneInfo(TIMEZONE)).date(), self._seed)
 
     def stop(self) -> None:

@@ -19,6 +19,7 @@ from campanile.demo.plans import Plan, plan
 from campanile.settings import Settings
 
 STATS_PATH = "/core-services/v1/campaign-stats"
+PASSWORD = "demo-password"  # noqa: S105 - as public as the keys of the sample shop
 WRONG_SHOWN = 10
 """Wrong numbers that are listed."""
 MAIL_FIELDS = ("sent", "delivered", "opened", "click", "open_rate", "ctr")
@@ -34,6 +35,8 @@ class Keys(msgspec.Struct, frozen=True):
     report_key: str
     ingest_key: str
     manage_key: str
+    email: str
+    password: str
 
 
 def answer(
@@ -116,6 +119,9 @@ def credentials(console: Console, settings: Settings, keys: Keys, first: date, l
         table(
             ("what", "value", "for"),
             [
+                ("dashboard", address, "open it in a browser"),
+                ("e-mail", keys.email, "signing in"),
+                ("password", keys.password, "signing in"),
                 ("server", address, "/openapi.json, /healthz, /readyz, /metrics"),
                 ("workspace id", keys.workspace_id, "user name"),
                 ("report key", keys.report_key, "Stats API, signatures of downloads"),

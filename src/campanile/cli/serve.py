@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import structlog
 from cyclopts import Parameter
 
 from campanile.cli.options import Config, Data, settings_of
@@ -29,5 +30,10 @@ def serve(
 
     configure_logging(settings.log_level)
     check_address(settings)  # before anything is opened
-    run_server(create_app(settings, SystemClock()), settings)
+    app = create_app(settings, SystemClock())
+    if (token := app.state.services.users.setup_token()) is not None:
+        structlog.get_logger("campanile.server").warning(
+            "no_user_yet", create_one=f"{settings.resolved_base_url}/setup?token={token}"
+        )
+    run_server(app, settings)
     return 0

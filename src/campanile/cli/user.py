@@ -38,10 +38,7 @@ def create(
     """
     password = _password(password_stdin)
     with open_users(settings_of(config, data=data)) as users:
-        user = users.create(email, name=name, password=password, role=None if workspace else role)
-        if workspace:
-            users.members.set_role(workspace, user.id, role)
-            user = users.get(email)
+        user = users.create(email, name=name, password=password, role=role, workspace_id=workspace)
     if json:
         shown = {} if password_stdin else {"password": password}
         print_json({**_as_json(user), **shown})

@@ -20,7 +20,16 @@ class Item(msgspec.Struct, frozen=True):
 MAIN: tuple[Item, ...] = (Item("Settings", "/settings"),)
 """The header, from left to right. The first one is where a workspace opens."""
 
-SETTINGS: tuple[Item, ...] = (Item("APIs", "/settings/apis"),)
+SETTINGS: tuple[Item, ...] = (
+    Item("APIs", "/settings/apis"),
+    Item("Numbers", "/settings/numbers"),
+    Item("Stats API", "/settings/stats-api"),
+    Item("Intake", "/settings/intake"),
+    Item("Intake health", "/settings/health"),
+    Item("Mail", "/settings/mail"),
+    Item("Users", "/settings/users", "admin"),
+    Item("Audit log", "/settings/audit", "admin"),
+)
 """The side of the settings, from top to bottom."""
 
 

@@ -11,8 +11,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, SkipValidation
 
 from campanile.dashboard.account.routes import account_routes
+from campanile.dashboard.arrival.routes import arrival_routes
 from campanile.dashboard.assets import ROOT
 from campanile.dashboard.navigation import MAIN
+from campanile.dashboard.people.routes import people_routes
 from campanile.dashboard.rendering import Renderer
 from campanile.dashboard.settings.routes import settings_routes
 from campanile.http.pages import PageResponse, redirect
@@ -36,7 +38,7 @@ class AssetGate(Protocol):
 
 def dashboard_routes() -> list[HTTPRouteHandler]:
     """Every route of the dashboard. Handlers get `services`."""
-    return [home, workspaces, asset, *account_routes(), *settings_routes()]
+    return [home, workspaces, asset, *account_routes(), *arrival_routes(), *people_routes(), *settings_routes()]
 
 
 @route("/", http_method=["GET"], include_in_schema=False)

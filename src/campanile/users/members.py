@@ -44,24 +44,39 @@ class Members:
             rows = repository.members(connection, workspace_id)
         return [_member(row) for row in rows]
 
-    def set_role(self, workspace_id: str, user_id: str, role: Role, *, by: str = OPERATOR) -> None:
-        """Give a user a role in a workspace, to which the user may be new.
+    def set_role(self, workspace_id: str, user_id: str, role: Role, *, by: str = OPERATOR, joins: bool = True) -> None:
+        """Give a user a role in a workspace.
+
+        Args:
+            joins: whether the user may be new to the workspace; others join by invitation.
 
         Raises:
             InvalidInput: no such role. NotFound: no such user or workspace.
             Conflict: `last_admin`: somebody must be able to undo it.
         """
-        if role not in ROLES:
-            raise InvalidInput(f"role must be one of: {', '.join(ROLES)}", attribute="role")
         with self._metadata.begin() as connection:
-            self._lock(connection, workspace_id)
-            row = repository.user(connection, user_id)
-            if row is None:
-                raise NotFound("There is no such user.", attribute="user_id")
-            before = repository.memberships(connection, user_id).get(workspace_id)
-            repository.set_membership(connection, user_id, workspace_id, role, self._clock.now())
-            self._keep_an_admin(connection, workspace_id, before)
-            self._note(connection, workspace_id, "member.role_changed", row.email, before, role, by)
+            self.give_role(connection, workspace_id, user_id, role, by=by, joins=joins)
+
+    def give_role(
+        self,
+        connection: Connection,
+        workspace_id: str,
+        user_id: str,
+        role: Role,
+        *,
+        by: str,
+        joins: bool = True,
+    ) -> None:
+        """`set_role` inside a transaction."""
+        checked_role(role)
+        self._lock(connection, workspace_id)
+        row = repository.user(connection, user_id)
+        before = repository.memberships(connection, user_id).get(workspace_id)
+        if row is None or (before is None and not joins):
+            raise NotFound("There is no such user.", attribute="user_id")
+        repository.set_membership(connection, user_id, workspace_id, role, self._clock.now())
+        self._keep_an_admin(connection, workspace_id, before)
+        self._note(connection, workspace_id, "member.role_changed", row.email, before, role, by)
 
     def remove(self, workspace_id: str, user_id: str, *, by: str = OPERATOR) -> None:
         """End a membership; the account stays.
@@ -97,8 +112,7 @@ class Members:
             InvalidInput: no such role. NotFound: no such workspace.
             Conflict: `already_member`, or `too_many_invitations`.
         """
-        if role not in ROLES:
-            raise InvalidInput(f"role must be one of: {', '.join(ROLES)}", attribute="role")
+        checked_role(role)
         token, now = secrets.token_urlsafe(32), self._clock.now()
         with self._metadata.begin() as connection:
             self._lock(connection, workspace_id)
@@ -143,17 +157,21 @@ class Members:
             NotFound: as `invitation`. Conflict: `other_address`: the invitation is for somebody else.
         """
         with self._metadata.begin() as connection:
-            row = self._invited(connection, token)
-            workspace_id: str = row.workspace_id
-            if row.email != user.email:
-                message = f"This invitation is for {row.email}; you are signed in as {user.email}."
-                raise Conflict(message, type="other_address")
-            self._lock(connection, workspace_id)
-            repository.remove_invitation(connection, workspace_id, row.id)
-            held = repository.memberships(connection, user.id).get(workspace_id)
-            if not at_least(held, row.role):
-                repository.set_membership(connection, user.id, workspace_id, row.role, self._clock.now())
-            self._note(connection, workspace_id, "member.joined", user.email, held, row.role, user.email)
+            return self.let_in(connection, token, user)
+
+    def let_in(self, connection: Connection, token: str, user: User) -> str:
+        """`accept` inside a transaction."""
+        row = self._invited(connection, token)
+        workspace_id: str = row.workspace_id
+        if row.email != user.email:
+            message = f"This invitation is for {row.email}; you are signed in as {user.email}."
+            raise Conflict(message, type="other_address")
+        self._lock(connection, workspace_id)
+        repository.remove_invitation(connection, workspace_id, row.id)
+        held = repository.memberships(connection, user.id).get(workspace_id)
+        if not at_least(held, row.role):
+            repository.set_membership(connection, user.id, workspace_id, row.role, self._clock.now())
+        self._note(connection, workspace_id, "member.joined", user.email, held, row.role, user.email)
         return workspace_id
 
     def withdraw(self, workspace_id: str, invitation_id: str, *, by: str = OPERATOR) -> None:
@@ -210,6 +228,16 @@ class Members:
             before={} if before is None else {"role": before},
             after={} if after is None else {"role": after},
         )
+
+
+def checked_role(role: Role) -> Role:
+    """
+    Raises:
+        InvalidInput: no such role.
+    """
+    if role not in ROLES:
+        raise InvalidInput(f"role must be one of: {', '.join(ROLES)}", attribute="role")
+    return role
 
 
 def _member(row: AnyRow) -> Member:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from campanile.errors import InvalidInput
+from campanile.errors import InvalidInput, Unavailable
 
 CHARACTERS = range(10, 257)
 """Lengths of a password; the upper end bounds the work."""
@@ -16,10 +18,12 @@ GENERATED_BYTES = 15
 """Random bytes of a password that we make: 20 characters."""
 AT_A_TIME = 2
 """Passwords hashed at the same time: each takes 64 MiB and four threads for a moment."""
+MOST_WAITING = 8
+"""Requests that wait for their turn, each in a thread of the server; beyond, people are asked to try again."""
 
 
 class Passwords:
-    """Hashes and checks passwords; thread-safe.
+    """Hashes and checks passwords; thread-safe. Under too much load all of it raises `Unavailable`.
 
     Args:
         hasher: another cost, for tests.
@@ -28,10 +32,11 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._turn = threading.BoundedSemaphore(AT_A_TIME)
+        self._waiting = threading.BoundedSemaphore(AT_A_TIME + MOST_WAITING)
         self._nobody: str | None = None
 
     def hash(self, password: str) -> str:
-        with self._turn:
+        with self._in_turn():
             return self._hasher.hash(password)
 
     def fits(self, stored: str | None, password: str) -> bool:
@@ -48,11 +53,21 @@ class Passwords:
         return self._hasher.check_needs_rehash(stored)
 
     def _verify(self, stored: str, password: str) -> bool:
-        with self._turn:
+        with self._in_turn():
             try:
                 return self._hasher.verify(stored, password)
             except (VerificationError, InvalidHashError):
                 return False
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if not self._waiting.acquire(blocking=False):
+            raise Unavailable("Too many people are signing in; try again in a moment.", type="busy")
+        try:
+            with self._turn:
+                yield
+        finally:
+            self._waiting.release()
 
 
 def generated() -> str:

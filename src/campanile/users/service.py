@@ -13,9 +13,9 @@ from campanile.clock import Clock
 from campanile.errors import Conflict, InvalidInput, NotFound
 from campanile.metadata import AnyRow, Connection, Metadata
 from campanile.users import passwords, repository
-from campanile.users.members import Members
+from campanile.users.members import Members, checked_role
 from campanile.users.passwords import Passwords
-from campanile.users.schemas import ROLES, Role, User
+from campanile.users.schemas import Role, User
 from campanile.users.sessions import Digests, Sessions, user_of
 
 EMAIL_CHARACTERS = 254
@@ -46,6 +46,15 @@ class UserService:
                 return None
         return self._digests.digest("setup of the first account").hex()[:32]
 
+    def check_setup(self, token: str) -> None:
+        """
+        Raises:
+            NotFound: the token is wrong, or there is an account already.
+        """
+        expected = self.setup_token()
+        if expected is None or not hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace")):
+            raise NotFound("This link is not valid, or was used already.")
+
     def set_up(self, token: str, *, email: str, name: str, password: str) -> User:
         """Make the first account: an administrator of every workspace.
 
@@ -53,26 +62,56 @@ class UserService:
             NotFound: the token is wrong, or there is an account already.
             InvalidInput: a field does not fit.
         """
-        expected = self.setup_token()
-        if expected is None or not hmac.compare_digest(expected.encode(), token.encode()):
-            raise NotFound("This link is not valid, or was used already.")
-        email, stored = checked_email(email), self._hashed(password, email, name)
+        self.check_setup(token)
+        email, name, stored = checked_email(email), _checked_name(name), self._hashed(password, email, name)
         with self._metadata.begin() as connection:
             if repository.any_user(connection):
                 raise NotFound("This link is not valid, or was used already.")
-            return self._add(connection, email, _checked_name(name), stored, "admin", by=email)
+            return self._add(connection, email, name, stored, "admin", by=email)
 
     # --- accounts
 
-    def create(self, email: str, *, name: str = "", password: str, role: Role | None, by: str = OPERATOR) -> User:
-        """A new account. With a `role` it belongs to every workspace, otherwise to none yet.
+    def has_account(self, email: str) -> bool:
+        with self._metadata.read() as connection:
+            return repository.user_by_email(connection, email) is not None
+
+    def create(
+        self,
+        email: str,
+        *,
+        name: str = "",
+        password: str,
+        role: Role,
+        workspace_id: str | None = None,
+        by: str = OPERATOR,
+    ) -> User:
+        """A new account with a role in one workspace, or in every one.
 
         Raises:
-            InvalidInput: a field does not fit. Conflict: `user_exists`.
+            InvalidInput: a field does not fit. Conflict: `user_exists`. NotFound: no such workspace.
         """
-        email, stored = checked_email(email), self._hashed(password, email, name)
+        checked_role(role)
+        email, name, stored = checked_email(email), _checked_name(name), self._hashed(password, email, name)
         with self._metadata.begin() as connection:
-            return self._add(connection, email, _checked_name(name), stored, _checked_role(role), by=by)
+            if workspace_id is None:
+                return self._add(connection, email, name, stored, role, by=by)
+            user = self._add(connection, email, name, stored, None, by=by)
+            self.members.give_role(connection, workspace_id, user.id, role, by=by)
+            return user_of(connection, _found(connection, email))
+
+    def join(self, token: str, *, name: str, password: str) -> User:
+        """A new account for whoever holds an invitation; it belongs to the workspace of the invitation.
+
+        Raises:
+            NotFound: the invitation is not valid any more. InvalidInput: a field does not fit.
+            Conflict: `user_exists`: the address has an account, which signs in and accepts.
+        """
+        email = self.members.invitation(token).email
+        name, stored = _checked_name(name), self._hashed(password, email, name)
+        with self._metadata.begin() as connection:
+            user = self._add(connection, email, name, stored, None, by=email)
+            self.members.let_in(connection, token, user)
+            return user_of(connection, _found(connection, email))
 
     def list(self) -> builtins.list[User]:
         """Everybody, oldest account first."""
@@ -95,9 +134,11 @@ class UserService:
         Raises:
             NotFound: no such account.
         """
+        if role is not None:
+            checked_role(role)
         with self._metadata.begin() as connection:
             row = _found(connection, email)
-            repository.change_user(connection, row.id, {"role": _checked_role(role)})
+            repository.change_user(connection, row.id, {"role": role})
             self._note(connection, "user.role_changed", row.email, {"role": row.role}, {"role": role}, by)
             return user_of(connection, _found(connection, email))
 
@@ -190,12 +231,6 @@ def _checked_name(text: str) -> str:
     if len(name) > NAME_CHARACTERS or not name.isprintable():
         raise InvalidInput(f"A name has at most {NAME_CHARACTERS} printable characters.", attribute="name")
     return name
-
-
-def _checked_role(role: Role | None) -> Role | None:
-    if role is not None and role not in ROLES:
-        raise InvalidInput(f"role must be one of: {', '.join(ROLES)}", attribute="role")
-    return role
 
 
 def _found(connection: Connection, email: str) -> AnyRow:

@@ -79,8 +79,8 @@ class Sessions:
                 repository.change_user(connection, row.id, {"password": renewed})
             return user_of(connection, row)
 
-    def open(self, user: User, *, browser: str) -> SignedIn:
-        """A new session for somebody who has shown who they are."""
+    def open(self, user: User, *, browser: str, flash: str | None = None) -> SignedIn:
+        """A new session for somebody who has shown who they are; `flash` is shown on its first page."""
         token, now = secrets.token_urlsafe(32), self._clock.now()
         expires_at = now + SESSION_IDLE
         with self._metadata.begin() as connection:
@@ -93,6 +93,7 @@ class Sessions:
                 "seen_at": now,
                 "expires_at": expires_at,
                 "browser": browser[:BROWSER_CHARACTERS],
+                "flash": flash,
             }
             repository.add_session(connection, values)
         return SignedIn(token, user, expires_at)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
+from campanile.audit.schemas import OPERATOR, Values
+from campanile.audit.service import AuditService
 from campanile.clock import Clock
 from campanile.errors import ConfigurationError, Conflict, InvalidInput, NotFound
 from campanile.metadata import AnyRow, Connection, Metadata
@@ -57,6 +59,7 @@ class WorkspaceService:
         self._master = master_key
         self._clock = clock
         self._noticed = noticed
+        self._audit = AuditService(metadata, clock)
         self._cache: dict[tuple[str | None, bytes], Principal] = {}
         self._cache_counter: int | None = None
         self._cache_lock = threading.Lock()
@@ -78,8 +81,11 @@ class WorkspaceService:
         report_key: str | None = None,
         ingest_key: str | None = None,
         manage_key: str | None = None,
+        by: str = OPERATOR,
     ) -> CreatedWorkspace:
         """A new workspace with one key of each kind; values that are not given are made at random.
+
+        Here and below, `by` is who the audit log says it was: an address, or the operator of the machine.
 
         Raises:
             InvalidInput: name, id, zone or a key value does not fit.
@@ -106,6 +112,8 @@ class WorkspaceService:
             for kind, value in values.items():
                 self._add_key(connection, workspace_id, kind, value, name="", scopes=None, stats_dialect=None)
             created = self._get(connection, workspace_id)
+            after: Values = {"name": created.name, "timezone": created.settings.timezone}
+            self._note(connection, workspace_id, "workspace.created", workspace_id, {}, after, by)
         return CreatedWorkspace(created, values["report"], values["ingest"], values["manage"])
 
     def get(self, workspace_id: str) -> Workspace | None:
@@ -113,7 +121,7 @@ class WorkspaceService:
             row = repository.workspace(connection, workspace_id)
         return None if row is None else self._workspace(row)
 
-    def update_settings(self, workspace_id: str, changes: Mapping[str, str]) -> Workspace:
+    def update_settings(self, workspace_id: str, changes: Mapping[str, str], *, by: str = OPERATOR) -> Workspace:
         """Change settings from texts such as `timezone` → `Europe/Berlin`; an empty text means the default.
 
         Raises:
@@ -125,8 +133,12 @@ class WorkspaceService:
             row = repository.lock_workspace(connection, workspace_id)
             if row is None:
                 raise _unknown(workspace_id)
-            decided, _ = load_settings(row.settings)
+            decided, before = load_settings(row.settings)
             repository.set_settings(connection, workspace_id, msgspec.json.encode(decided | parsed).decode())
+            old = {name: getattr(before, name) for name in parsed if getattr(before, name) != parsed[name]}
+            if old:
+                new = {name: parsed[name] for name in old}
+                self._note(connection, workspace_id, "settings.changed", workspace_id, old, new, by)
             return self._get(connection, workspace_id)
 
     # --- authentication
@@ -179,6 +191,7 @@ class WorkspaceService:
         value: str | None = None,
         scopes: Collection[str] | None = None,
         stats_dialect: Dialect | None = None,
+        by: str = OPERATOR,
     ) -> CreatedKey:
         """One more key; `scopes` may narrow what its kind allows.
 
@@ -201,7 +214,10 @@ class WorkspaceService:
             key_id = self._add_key(
                 connection, workspace_id, kind, value, name=name, scopes=scopes, stats_dialect=stats_dialect
             )
-            return CreatedKey(_found(connection, workspace_id, key_id), value)
+            created = _found(connection, workspace_id, key_id)
+            after: Values = {"kind": kind, "name": created.name, "scopes": " ".join(sorted(created.scopes))}
+            self._note(connection, workspace_id, "key.created", key_id, {}, after, by)
+            return CreatedKey(created, value)
 
     def list_keys(self, workspace_id: str) -> builtins.list[Key]:
         """All keys, archived ones included, oldest first.
@@ -214,7 +230,9 @@ class WorkspaceService:
                 raise _unknown(workspace_id)
             return [_key(row) for row in repository.keys(connection, workspace_id)]
 
-    def regenerate_key(self, workspace_id: str, key_id: str, *, value: str | None = None) -> CreatedKey:
+    def regenerate_key(
+        self, workspace_id: str, key_id: str, *, value: str | None = None, by: str = OPERATOR
+    ) -> CreatedKey:
         """Give a key a new value; the old one stops working at once.
 
         Raises:
@@ -230,9 +248,11 @@ class WorkspaceService:
             self._refuse_duplicate(connection, workspace_id, value)
             changes = self._secrets(workspace_id, key_id, key.kind, value)
             repository.change_key(connection, key_id, {**changes, "regenerated_at": self._clock.now()})
+            after: Values = {"kind": key.kind, "name": key.name}
+            self._note(connection, workspace_id, "key.regenerated", key_id, {}, after, by)
             return CreatedKey(_found(connection, workspace_id, key_id), value)
 
-    def archive_key(self, workspace_id: str, key_id: str) -> Key:
+    def archive_key(self, workspace_id: str, key_id: str, *, by: str = OPERATOR) -> Key:
         """Switch a key off for good; it stops working at once.
 
         Raises:
@@ -240,7 +260,9 @@ class WorkspaceService:
             Conflict: `key_archived` already.
         """
         with self._metadata.begin() as connection:
-            self._active(connection, workspace_id, key_id)
+            key = self._active(connection, workspace_id, key_id)
+            before: Values = {"kind": key.kind, "name": key.name}
+            self._note(connection, workspace_id, "key.archived", key_id, before, {}, by)
             repository.change_key(
                 connection, key_id, {"digest": None, "sealed": None, "archived_at": self._clock.now()}
             )
@@ -284,6 +306,26 @@ class WorkspaceService:
         workspace = Workspace(row.id, row.name, settings, row.created_at, pseudonym_key, row.merged_through)
         self._noticed(workspace)
         return workspace
+
+    def _note(
+        self,
+        connection: Connection,
+        workspace_id: str,
+        action: str,
+        subject: str,
+        before: Values,
+        after: Values,
+        by: str,
+    ) -> None:
+        self._audit.note(
+            connection,
+            workspace_id=workspace_id,
+            actor=by,
+            action=action,
+            subject=subject,
+            before=before,
+            after=after,
+        )
 
     def _add_key(
         self,

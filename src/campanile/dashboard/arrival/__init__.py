@@ -1,0 +1,1 @@
+"""How people get an account: the first one, and by invitation."""

@@ -1,0 +1,1 @@
+"""Who may open a workspace, and what was changed in it."""
