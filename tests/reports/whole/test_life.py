@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.reports.whole.shop import DAY, FILE_DATE, MAIL, PUSH, Reports, definition, fill
+from tests.reports.whole.shop import FILE_DATE, MAIL, PUSH, Reports, definition, fill
 from tests.stats.inprocess import InProcess, running
 from tests.support.engines import EmbeddedEngine
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
+DAILY = {"type": "daily", "time": "06:00", "start_date": "2026-03-10"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_a_dry_run_and_previews_store_nothing(reports: Reports) -> None:
     checked = reports.call("POST", "/v1/reports?dry_run=true", definition("Checked"))
     assert (checked.status_code, len(checked.json()["next_slots"])) == (200, 5)
     shown = reports.call("POST", "/v1/report-previews", definition("Previewed")).json()
-    assert shown["window"] == {"start": DAY, "end": DAY}
+    assert shown["window"] == {"start": "2026-03-17", "end": "2026-03-17"}
     rows = {sheet["channel"]: sheet["rows"] for sheet in shown["channels"]}
     assert rows["EMAIL"] == [[MAIL["campaign_id"], "Spring", "5", "0"]]
     assert reports.call("GET", "/v1/reports").json()["reports"] == []
@@ -116,7 +117,7 @@ def test_a_copy_is_a_draft_which_runs_once_it_is_active(reports: Reports) -> Non
 
 
 def test_a_paused_report_lets_its_slots_pass(reports: Reports) -> None:
-    made = reports.create("Paused", on_empty="header_only")
+    made = reports.create("Paused", on_empty="header_only", schedule=DAILY)
     path = f"/v1/reports/{made}"
     assert reports.call("POST", path + "/pause").json()["state"] == "PAUSED"
     reports.server.clock.advance(timedelta(days=2).total_seconds())
@@ -151,7 +152,7 @@ def test_a_run_now_may_have_other_days_and_another_date(reports: Reports) -> Non
 
 
 def test_past_slots_are_filled_in_each_under_its_date(reports: Reports) -> None:
-    made = reports.create("Past", on_empty="header_only")
+    made = reports.create("Past", on_empty="header_only", schedule=DAILY)
     path = f"/v1/reports/{made}/backfill"
     order = {"from": "2026-03-16", "to": "2026-03-18"}
     ordered = reports.call("POST", path, order)
