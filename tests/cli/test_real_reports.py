@@ -101,7 +101,7 @@ def test_a_report_made_at_once_in_another_format(shop: Shop, tmp_path: Path) -> 
     with zipfile.ZipFile(tmp_path / "now.zip") as archive:
         (member,) = archive.namelist()
         row = json.loads(archive.read(member))
-    assert row["Total Sent"] == 7
+    assert row["campaign-stats.sent"] == 7
 
 
 class Elsewhere(BaseHTTPRequestHandler):

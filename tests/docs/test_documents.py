@@ -103,6 +103,7 @@ def test_call_answers_what_the_page_says(demo: Demo, example: Example) -> None:
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "CAMPANILE_DATA": str(demo.data),
+        "CAMPANILE_BASE_URL": f"http://127.0.0.1:{demo.port}",
     }
     script = example.commands.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
     program = [sys.executable, "-c"] if example.kind == "python" else ["bash", "-euc"]
