@@ -27,7 +27,7 @@ def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 def test_help_lists_every_command() -> None:
     done = call("--help")
     assert done.returncode == 0
-    for name in ("demo", "serve", "workspace", "key", "import", "stats", "migrate", "doctor"):
+    for name in ("demo", "serve", "workspace", "key", "import", "stats", "experiment", "migrate", "doctor"):
         assert name in done.stdout
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from cyclopts import Parameter
 
 from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, Workspace, connect
+from campanile.cli.goal_table import LABELS, goal_table
 from campanile.cli.options import WrongUsage
 from campanile.cli.output import print_json, stdout, table
 from campanile.client import CampanileClient, RetryPolicy
@@ -182,12 +183,10 @@ def _print_tables(data: dict[str, Any], first: date, final: date, metric_type: s
             console.print(table(("platform", "locale", "variation", *names_of_table), rows))
         if len(shown) < len(names):
             console.print(f"0 everywhere: {', '.join(name for name in names if name not in shown)}", soft_wrap=True)
-        goals = [
-            (*cell[1:4], goal, members.get("total", members.get("conversions", 0)), members.get("unique", ""),
-             members.get("cvr", 0), members.get("uplift", 0), members.get("revenue", 0))
-            for cell in found
-            for goal, members in cell.node.get("conversion_goal_stats", {}).items()
-        ]  # fmt: skip
-        if goals:
-            columns = ("platform", "locale", "variation", "goal", "total", "unique", "cvr", "uplift", "revenue")
-            console.print(table(columns, goals))
+        goals = goal_table(found)
+        if goals.rows:
+            labels = len(LABELS)
+            for names_of_table in _fitting(list(goals.columns), console.width):
+                places = [labels + goals.columns.index(name) for name in names_of_table]
+                rows = [(*row[:labels], *(row[place] for place in places)) for row in goals.rows]
+                console.print(table((*LABELS, *names_of_table), rows))
