@@ -100,6 +100,8 @@ async def check(engine: Engine, past: model.Workspace, identifier: str) -> None:
             extended=True,
         )
         assert group.unique == expected, root.campaign_id
+    listed = await asked.summed(tenant, [root for root, _ in totals.campaigns], days, "VIEW_THROUGH")
+    assert listed == {root.campaign_id: group for root, group in totals.campaigns}
     active = {root.campaign_id for root, _ in totals.campaigns}
     for channel, group in totals.channels.items():
         roots = [root for root, _ in totals.campaigns if root.channel == channel]
@@ -183,6 +185,8 @@ def test_reported_counts_are_in_series_and_totals(engine: Engine) -> None:
         assert [point.counts["sent"] for point in by_week[""].points] == [Pair(102, 92), Pair(7, 7)]
         totals = await asked.totals(tenant, days, "VIEW_THROUGH")
         assert totals.everything.total["sent"] == totals.channels["EMAIL"].total["sent"] == 109
+        summed = await asked.summed(tenant, campaigns, days, "VIEW_THROUGH")
+        assert summed["c"] == totals.campaigns[0][1]
         measured = await asked.measured(tenant, campaigns, days, "VIEW_THROUGH")
         node = measured["c"].total["EMAIL"]["all_locales"]["all_variations"]
         assert node.performance is not None

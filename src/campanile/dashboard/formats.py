@@ -68,6 +68,13 @@ def stamp(value: datetime) -> str:
     return value.isoformat(timespec="seconds")
 
 
+def stretch(value: datetime, unit: str) -> str:
+    """When a stretch of a time series begins, as exact as its unit."""
+    if unit == "hour":
+        return f"{day(value.date())}, {value:%H:%M}"
+    return f"{value:%b %Y}" if unit == "month" else f"{value:%a} {day(value.date())}"
+
+
 FILTERS = {
     "number": number,
     "percent": percent,
@@ -77,5 +84,6 @@ FILTERS = {
     "day": day,
     "moment": moment,
     "stamp": stamp,
+    "stretch": stretch,
 }
 """Filters of all templates."""

@@ -13,7 +13,9 @@ from litestar.params import FromPath, SkipValidation
 from campanile.dashboard.account.routes import account_routes
 from campanile.dashboard.arrival.routes import arrival_routes
 from campanile.dashboard.assets import ROOT
+from campanile.dashboard.campaigns.routes import campaign_pages
 from campanile.dashboard.navigation import MAIN
+from campanile.dashboard.overview.routes import overview_pages
 from campanile.dashboard.people.routes import people_routes
 from campanile.dashboard.rendering import Renderer
 from campanile.dashboard.settings.routes import settings_routes
@@ -38,7 +40,17 @@ class AssetGate(Protocol):
 
 def dashboard_routes() -> list[HTTPRouteHandler]:
     """Every route of the dashboard. Handlers get `services`."""
-    return [home, workspaces, asset, *account_routes(), *arrival_routes(), *people_routes(), *settings_routes()]
+    return [
+        home,
+        workspaces,
+        asset,
+        *account_routes(),
+        *arrival_routes(),
+        *people_routes(),
+        *overview_pages(),
+        *campaign_pages(),
+        *settings_routes(),
+    ]
 
 
 @route("/", http_method=["GET"], include_in_schema=False)

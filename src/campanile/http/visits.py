@@ -104,7 +104,9 @@ class Visit:
         """A path below the workspace: `/campaigns` becomes `/w/{id}/campaigns`."""
         return f"/w/{self.workspace.id}{path}"
 
-    async def render(self, template: str, *, status: int = 200, **context: Any) -> PageResponse:
+    async def render(
+        self, template: str, *, status: int = 200, cookies: Iterable[Cookie] = (), **context: Any
+    ) -> PageResponse:
         """A page or a part of one. Templates know `user`, `role`, `workspace`, `workspaces`, `csrf`, `flash`, `theme`,
         `path` and what the route passes."""
 
@@ -125,10 +127,10 @@ class Visit:
             return self.services.pages.render(template, values)
 
         html = await anyio.to_thread.run_sync(make)
-        cookies = []
+        kept = list(cookies)
         if self._workspace is not None and read_cookie(self.request, self.services, WORKSPACE) != self._workspace.id:
-            cookies.append(make_cookie(self.services, WORKSPACE, self._workspace.id))
-        return PageResponse(html, status_code=status, cookies=cookies)
+            kept.append(make_cookie(self.services, WORKSPACE, self._workspace.id))
+        return PageResponse(html, status_code=status, cookies=kept)
 
     async def redirect(self, path: str, *, flash: str | None = None, cookies: Iterable[Cookie] = ()) -> PageResponse:
         """Send the browser on after a change; `flash` is a sentence that the next page shows."""

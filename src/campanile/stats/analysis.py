@@ -69,6 +69,27 @@ class Analysis:
             for campaign_id, found in numbers.items()
         }
 
+    async def summed(
+        self, workspace: Workspace, campaigns: Sequence[Campaign], days: Window, attribution: Attribution
+    ) -> dict[str, GroupTotals]:
+        """Numbers of some campaigns with their children, over all platforms, by id: what a list shows."""
+        asked = [campaign for campaign in campaigns if campaign.has_stats]
+        if not asked:
+            return {}
+        children = await asyncio.to_thread(
+            self._campaigns.children_of, workspace.id, [campaign.campaign_id for campaign in asked]
+        )
+        scope = Scope.of(asked, children, days, workspace.settings).with_levels([_EVERYWHERE] * len(asked))
+        cells = await self._repository.snapshot_cells(workspace.id, scope)
+        tallies = await self._tallied(workspace, scope, scope, asked, cells, attribution)
+        for number, (campaign, tally) in enumerate(zip(asked, tallies, strict=True)):
+            if cells.counts or cells.goals(attribution):
+                tally.report(campaign, cells, scope.members_of(number), attribution)
+        return {
+            campaign.campaign_id: _group(campaign.channel, [campaign], tally, workspace)
+            for campaign, tally in zip(asked, tallies, strict=True)
+        }
+
     async def mark(self, workspace: Workspace, campaign: Campaign, now: datetime) -> str:
         """What `unchanged` compares with. Take it before the numbers are counted."""
         since = max(0, (now - _EPOCH) // timedelta(microseconds=1) - UNDER_WAY_MICROSECONDS)
@@ -146,23 +167,36 @@ class Analysis:
         scope = _scope(groups, days, workspace, campaigns=True)
         cells = await self._repository.snapshot_cells(workspace.id, scope)
         roots = scope.only(range(len(groups.roots)))
-        counts, attributed, credited = await asyncio.gather(
-            self._repository.counts(workspace.id, scope, cells),
-            self._repository.attributed_conversions(workspace.id, roots, cells, attribution),
-            self._credits.credited(workspace, groups.roots, [(0,)] * len(groups.roots), days, attribution),
-        )
-        tallies = [_Tally() for _ in scope.channels]
-        for (target, _, _, _, metric), pair in counts.items():
-            tallies[target].count(metric, pair)
-        for (target, *_, goal), (total, unique, paid) in attributed.items():
-            tallies[target].convert(groups.roots[target], goal, total, unique, paid)
-        for (target, *_, goal), found in credited.items():
-            tallies[target].convert(groups.roots[target], goal, found.total, found.unique, found.revenue)
+        tallies = await self._tallied(workspace, scope, roots, groups.roots, cells, attribution)
         _add_reported(tallies, groups, cells, attribution)
         for number, root in enumerate(groups.roots):
             for place in (groups.channel_number(root.channel), len(tallies) - 1):
                 tallies[place].add_conversions(tallies[number])
         return _totals(groups, tallies, workspace)
+
+    async def _tallied(
+        self,
+        workspace: Workspace,
+        scope: Scope,
+        converting: Scope,
+        campaigns: Sequence[Campaign],
+        cells: Cells,
+        attribution: Attribution,
+    ) -> list[_Tally]:
+        """Events of all targets, and conversions of the first ones, which are `campaigns`."""
+        counts, attributed, credited = await asyncio.gather(
+            self._repository.counts(workspace.id, scope, cells),
+            self._repository.attributed_conversions(workspace.id, converting, cells, attribution),
+            self._credits.credited(workspace, campaigns, [(0,)] * len(campaigns), scope.window, attribution),
+        )
+        tallies = [_Tally() for _ in scope.channels]
+        for (target, _, _, _, metric), pair in counts.items():
+            tallies[target].count(metric, pair)
+        for (target, *_, goal), (total, unique, paid) in attributed.items():
+            tallies[target].convert(campaigns[target], goal, total, unique, paid)
+        for (target, *_, goal), found in credited.items():
+            tallies[target].convert(campaigns[target], goal, found.total, found.unique, found.revenue)
+        return tallies
 
     async def _groups(self, workspace: Workspace, days: Window) -> _Groups:
         active = await self._numbers.active(workspace, days)
@@ -234,6 +268,14 @@ class _Tally:
         if paid:
             self.revenue[currency] += paid
 
+    def report(self, campaign: Campaign, cells: Cells, members: frozenset[str], attribution: str) -> None:
+        """Add what senders reported as numbers."""
+        sums = cells.sums(members, _ALL_TOGETHER, attribution)
+        for metric, pair in sums.counts.items():
+            self.count(metric, pair)
+        for goal, (total, unique, paid) in sums.goals.items():
+            self.convert(campaign, goal, total, unique, paid)
+
     def add_conversions(self, other: _Tally) -> None:
         self.conversions += other.conversions
         self.converted += other.converted
@@ -247,13 +289,11 @@ def _add_reported(tallies: Sequence[_Tally], groups: _Groups, cells: Cells, attr
     for member in groups.members:
         if member.campaign_id not in reporting:
             continue
-        sums = cells.sums(frozenset({member.campaign_id}), _ALL_TOGETHER, attribution)
-        number = groups.root_number(member)
-        for place in (number, groups.channel_number(member.channel), len(tallies) - 1):
-            for metric, pair in sums.counts.items():
+        number, own = groups.root_number(member), frozenset({member.campaign_id})
+        tallies[number].report(groups.roots[number], cells, own, attribution)
+        for metric, pair in cells.sums(own, _ALL_TOGETHER, attribution).counts.items():
+            for place in (groups.channel_number(member.channel), len(tallies) - 1):
                 tallies[place].count(metric, pair)
-        for goal, (total, unique, paid) in sums.goals.items():
-            tallies[number].convert(groups.roots[number], goal, total, unique, paid)
 
 
 def _reported_per_bucket(cells: Cells, scope: Scope, starts: Sequence[datetime]) -> dict[tuple[int, int, str], Pair]:

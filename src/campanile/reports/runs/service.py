@@ -20,7 +20,7 @@ from campanile.reports.periods import covered
 from campanile.reports.runs import repository
 from campanile.reports.runs.announcing import deliver, pending
 from campanile.reports.runs.orders import RUN_JOB, Order, enqueue, new_run, slot_key
-from campanile.reports.runs.schemas import Run, RunState
+from campanile.reports.runs.schemas import ERRORS, Run, RunState
 from campanile.reports.schemas import ReportDefinition
 from campanile.reports.slots import take_due
 from campanile.workspaces.service import WorkspaceService
@@ -176,6 +176,15 @@ class RunService:
             )
         shown = runs[: query.limit]
         return shown, _cursor(shown[-1]) if len(runs) > len(shown) else None
+
+    def failures(self, workspace_id: str, since: datetime, limit: int) -> list[dict[str, Any]]:
+        """The newest runs that failed since an instant: `name` of the report, `at`, and `message`."""
+        failed, _ = self.page(workspace_id, Query(state="FAILED", limit=limit))
+        return [
+            {"name": run.stem or "Daily report", "at": run.finished_at, "message": ERRORS.get(run.error or "", "")}
+            for run in failed
+            if run.finished_at is not None and run.finished_at >= since
+        ]
 
     def cancel(self, workspace_id: str, run_id: str) -> Run:
         """End a run; it leaves no file. A second time changes nothing.
