@@ -14,6 +14,9 @@ from campanile.attribution.repository import ConversionRepository
 from campanile.attribution.rows import RowConversions
 from campanile.attribution.service import ConversionService
 from campanile.audit.service import AuditService
+from campanile.campaigns.companion.openapi import OPERATIONS as COMPANION_OPERATIONS
+from campanile.campaigns.companion.routes import companion_routes
+from campanile.campaigns.companion.service import CompanionService
 from campanile.campaigns.openapi import OPERATIONS as CAMPAIGN_OPERATIONS
 from campanile.campaigns.routes import campaign_routes
 from campanile.campaigns.service import CampaignService
@@ -25,6 +28,7 @@ from campanile.engine import Engine, open_engine
 from campanile.experiments.openapi import OPERATIONS as EXPERIMENT_OPERATIONS
 from campanile.experiments.routes import experiment_routes
 from campanile.experiments.service import ExperimentService
+from campanile.http.campaign_errors import campaign_envelopes
 from campanile.http.errors import ErrorRenderer
 from campanile.http.health import health_routes
 from campanile.http.middleware import wrap
@@ -63,6 +67,7 @@ from campanile.workspaces.service import WorkspaceService
 OPERATIONS = (
     *STATS_OPERATIONS,
     *INTAKE_OPERATIONS,
+    *COMPANION_OPERATIONS,
     *CAMPAIGN_OPERATIONS,
     *EXPERIMENT_OPERATIONS,
     *REPORT_OPERATIONS,
@@ -106,6 +111,7 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         stats=stats,
         experiments=ExperimentService(campaigns, conversions, stats, clock),
         analysis=Analysis(StatsRepository(engine), campaigns, numbers, conversions),
+        companion=CompanionService(metadata, stats, clock),
         idempotency=IdempotencyKeys(metadata, clock),
         definitions=DefinitionService(metadata, clock, campaigns, office.runs),
         previews=PreviewService(rows, intake.mark, clock),
@@ -146,12 +152,14 @@ def application(services: Services) -> Litestar:
         "files": services.office.check,
         "limiter": services.limiter.check,
     }
+    envelopes = {**download_envelopes(), **campaign_envelopes()}
     app = Litestar(
         route_handlers=[
             *health_routes(checks),
             openapi_route(OPERATIONS),
             *stats_routes(),
             *intake_routes(),
+            *companion_routes(),
             *campaign_routes(),
             *experiment_routes(),
             *report_routes(),
@@ -160,7 +168,7 @@ def application(services: Services) -> Litestar:
             *dashboard_routes(),
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
-        exception_handlers={Exception: ErrorRenderer(download_envelopes(), page=page_errors(services.pages))},
+        exception_handlers={Exception: ErrorRenderer(envelopes, page=page_errors(services.pages))},
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,  # logging belongs to the process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from campanile.audit.service import AuditService
+from campanile.campaigns.companion.service import CompanionService
 from campanile.campaigns.service import CampaignService
 from campanile.clock import Clock
 from campanile.dashboard.rendering import Renderer
@@ -42,6 +43,7 @@ class Services(msgspec.Struct, frozen=True):
     stats: StatsService
     experiments: ExperimentService
     analysis: Analysis
+    companion: CompanionService
     idempotency: IdempotencyKeys
     definitions: DefinitionService
     previews: PreviewService

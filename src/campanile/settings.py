@@ -62,6 +62,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Events a workspace may send at once before `intake_rate` applies."""
     failed_logins_per_minute: int = 60
     """Failed authentications per source address and minute; beyond: 429."""
+    campaign_calls_per_second: int = 10
+    """Calls per second, workspace and endpoint of the campaign APIs (search, meta, executions); beyond: 429.
+    0: no limit."""
+    campaign_calls_per_minute: int = 100
+    """The same for any 60 seconds."""
+    campaign_calls_per_hour: int = 6000
+    """The same for any 60 minutes."""
     report_jobs: int = 2
     """Reports and deliveries worked on at the same time by this process; 0 leaves them to `campanile worker`."""
     report_content_type: str = "application/gzip"

@@ -289,6 +289,42 @@ REPORT_CASES = (
     ),
 )
 
+
+def _lookup(path: str, **more: Any) -> Callable[[Ids], list[Call]]:
+    """By id, by name, and without a filter."""
+
+    def calls(ids: Ids) -> list[Call]:
+        body = {"request_id": "r", "limit": 15, "page": 1, "include_child_campaigns": True, **more}
+        path_of = path.format(campaign_id=ids.campaign_id)
+        filters: list[dict[str, Any]] = [{"ids": [ids.campaign_id]}, {"name": "alpha"}, {}]
+        return [Call(path_of, _json({**body, "campaign_fields": fields})) for fields in filters]
+
+    return calls
+
+
+def _details(ids: Ids) -> list[Call]:
+    return [Call(f"/v5/campaigns/{ids.campaign_id}")]
+
+
+UNLIMITED = {f"campaign_calls_per_{span}": 0 for span in ("second", "minute", "hour")}
+"""Settings: the clock of these tests stands still, so a limit per second would never end."""
+
+_V1, _V5 = "/core-services/v1/campaigns", "/v5/campaigns"
+COMPANION_CASES = (
+    Case("POST", f"{_V1}/search", READERS, _lookup(f"{_V1}/search"), app_key_required=True),
+    Case("POST", f"{_V1}/meta", READERS, _lookup(f"{_V1}/meta"), app_key_required=True),
+    Case(
+        "POST",
+        f"{_V1}/{{parent_campaign_id}}/executions",
+        READERS,
+        _lookup(f"{_V1}/{{campaign_id}}/executions"),
+        app_key_required=True,
+    ),
+    Case("POST", f"{_V5}/search", READERS, _lookup(f"{_V5}/search")),
+    Case("POST", f"{_V5}/meta", READERS, _lookup(f"{_V5}/meta")),
+    Case("GET", f"{_V5}/{{campaign_id}}", READERS, _details),
+)
+
 CASES = (
     Case("POST", "/core-services/v1/campaign-stats", frozenset({"report", "manage"}), _stats, app_key_required=True),
     Case("GET", "/v1/campaigns/{campaign_id}", frozenset({"report", "manage"}), _campaign),
@@ -299,6 +335,7 @@ CASES = (
     Case("POST", "/v1/funnel", frozenset({"ingest"}), _funnel),
     Case("GET", "/v1/ingest/status", frozenset({"ingest", "manage"}), _intake_state),
     Case("GET", "/v1/ingest/rejects", frozenset({"ingest", "manage"}), _rejects),
+    *COMPANION_CASES,
     *REPORT_CASES,
 )
 

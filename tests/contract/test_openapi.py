@@ -5,6 +5,7 @@ from __future__ import annotations
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from campanile.app import OPERATIONS
+from campanile.campaigns.companion.routes import companion_routes
 from campanile.campaigns.routes import campaign_routes
 from campanile.experiments.routes import experiment_routes
 from campanile.http.openapi import document
@@ -28,6 +29,7 @@ def test_every_route_is_described_and_every_description_has_a_route() -> None:
         report_routes,
         run_routes,
         download_routes,
+        companion_routes,
     )
     served = {
         (method, path.replace(":str", "").replace("{rest:path}", "{app_id}/{filename}"))

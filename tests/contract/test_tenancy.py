@@ -18,6 +18,7 @@ from tests.contract.routes import (
     LINK,
     PUBLIC,
     REPORT_CASES,
+    UNLIMITED,
     Call,
     Case,
     Ids,
@@ -36,7 +37,17 @@ SECRET = "Alpha launch plan"
 """Occurs in everything that workspace A has named."""
 
 ACCIDENTS = frozenset(
-    {"request_id", "code", "created_at", "updated_at", "last_commit_at", "last_commit_seconds", "id", "next_cursor"}
+    {
+        "request_id",
+        "code",
+        "created_at",
+        "updated_at",
+        "last_commit_at",
+        "last_commit_seconds",
+        "id",
+        "next_cursor",
+        "response_id",
+    }
 )
 """Members of answers that differ between two equal requests; those of commits speak of the whole process."""
 
@@ -85,7 +96,7 @@ class World:
 @pytest.fixture(name="world", scope="module")
 def _world(embedded: EmbeddedEngine) -> Iterator[World]:
     # Otherwise a download says that it does not know a workspace.
-    settings = {"hide_unknown_app_id": True, "daily_dump_time": "00:30"}
+    settings = {"hide_unknown_app_id": True, "daily_dump_time": "00:30", **UNLIMITED}
     with running(embedded, NOW, **settings) as server:
         create = server.services.workspaces.create
         world = World(server, create(f"{SECRET} A"), create("B"))

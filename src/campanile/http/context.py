@@ -37,13 +37,15 @@ class RandomIds:
 class RequestContext:
     """Filled in while a request travels inwards; read by the error renderer and the access log.
 
-    `headers` are added to the response whatever its status turns out to be.
+    `headers` are added to the response whatever its status turns out to be. `named` is the id that the caller gave the
+    request in its body, where the API has one.
     """
 
-    __slots__ = ("error_code", "headers", "key_id", "request_id", "workspace_id")
+    __slots__ = ("error_code", "headers", "key_id", "named", "request_id", "workspace_id")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
+        self.named = ""
         self.workspace_id = ""
         self.key_id = ""
         self.error_code = ""

@@ -131,20 +131,20 @@ def native_envelope(failure: Failure, context: RequestContext) -> ReadyResponse:
             for problem in failure.problems
         ],
     }
-    return _answer(failure.status, msgspec.json.encode(body), failure, NATIVE_CHALLENGE)
+    return answer(failure.status, msgspec.json.encode(body), failure, NATIVE_CHALLENGE)
 
 
 def stats_envelope(failure: Failure, context: RequestContext) -> ReadyResponse:
     """`{"title", "description", "code"}`; 429 has no body (Stats API 8). Outages are 500: clients know no 503."""
     status = failure.status if failure.status < HTTPStatus.INTERNAL_SERVER_ERROR else 500
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _answer(status, b"", failure, BASIC_CHALLENGE)
+        return answer(status, b"", failure, BASIC_CHALLENGE)
     first = failure.first
     title, description = _STATS_TEXTS.get(status, (HTTPStatus(status).phrase, first.message))
     if status == HTTPStatus.BAD_REQUEST and first.attribute:
         title, description = "Invalid Field Value", first.message
     body = {"title": title, "description": description, "code": context.error_code}
-    return _answer(status, msgspec.json.encode(body), failure, BASIC_CHALLENGE)
+    return answer(status, msgspec.json.encode(body), failure, BASIC_CHALLENGE)
 
 
 _STATS_TEXTS: dict[int, tuple[str, str | None]] = {
@@ -165,7 +165,8 @@ _LEAVES_BODY_UNREAD = frozenset({"request_timeout", "body_too_large", "ambiguous
 """After these the rest of the body is still on its way, or its end is unknown: the connection ends, too."""
 
 
-def _answer(status: int, body: bytes, failure: Failure, challenge: str) -> ReadyResponse:
+def answer(status: int, body: bytes, failure: Failure, challenge: str) -> ReadyResponse:
+    """A failure with its headers; `challenge` is what 401 asks for."""
     headers = dict(failure.headers)
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = challenge

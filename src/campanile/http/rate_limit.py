@@ -11,9 +11,10 @@ stay available, and nobody gets in unlimited. Log, `/readyz` and the metric `cam
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import anyio
 import msgspec
@@ -25,6 +26,7 @@ from redis.exceptions import RedisError
 
 from campanile.clock import Clock
 from campanile.errors import ConfigurationError
+from campanile.http.rolling import MemoryRolling, Rate, RedisRolling, RollingQuota
 
 WINDOW_MILLISECONDS = 60_000
 """Length of a window: the limits are stated per minute."""
@@ -40,6 +42,7 @@ RETRY_REDIS_AFTER = timedelta(seconds=5)
 
 _log = structlog.get_logger("campanile.http")
 _fallbacks = Counter("campanile_limiter_fallbacks", "Rate limit decisions taken in memory because Redis was away")
+_Decision = TypeVar("_Decision")
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -145,12 +148,16 @@ class RedisWindows:
 
 
 class Limiter:
-    """Counts requests per key and minute. Safe to use from several threads and event loops."""
+    """Counts requests per key. Safe to use from several threads and event loops."""
 
-    def __init__(self, clock: Clock, shared: RedisWindows | None = None) -> None:
+    def __init__(
+        self, clock: Clock, shared: RedisWindows | None = None, shared_rolling: RedisRolling | None = None
+    ) -> None:
         self._clock = clock
         self._memory = MemoryWindows()
+        self._memory_rolling = MemoryRolling()
         self._shared = shared
+        self._shared_rolling = shared_rolling
         self._ask_shared_again_at = 0
 
     async def hit(self, key: str, limit: int, *, cost: int = 1) -> Quota:
@@ -160,6 +167,12 @@ class Limiter:
     async def peek(self, key: str, limit: int) -> Quota:
         """What `hit` would answer, without counting."""
         return await self._take(key, limit, 1, record=False)
+
+    async def roll(self, key: str, rates: Sequence[Rate]) -> RollingQuota:
+        """Count one call if all rolling windows have room for it; refused ones are not counted."""
+        now, rolling = self._now(), self._shared_rolling
+        shared = None if rolling is None else (lambda: rolling.take(key, rates, now))
+        return await self._decide(now, shared, lambda: self._memory_rolling.take(key, rates, now))
 
     @property
     def degraded(self) -> bool:
@@ -171,17 +184,23 @@ class Limiter:
         return "degraded" if self.degraded else None
 
     async def _take(self, key: str, limit: int, cost: int, *, record: bool) -> Quota:
-        now = self._now()
-        shared = self._shared
-        if shared is not None and now >= self._ask_shared_again_at:
+        now, windows = self._now(), self._shared
+        shared = None if windows is None else (lambda: windows.take(key, limit, cost, now, record=record))
+        return await self._decide(now, shared, lambda: self._memory.take(key, limit, cost, now, record=record))
+
+    async def _decide(
+        self, now: int, shared: Callable[[], _Decision] | None, alone: Callable[[], _Decision]
+    ) -> _Decision:
+        if shared is None or self._shared is None:
+            return alone()
+        if now >= self._ask_shared_again_at:
             try:
-                return await anyio.to_thread.run_sync(lambda: shared.take(key, limit, cost, now, record=record))
-            except shared.errors as error:
+                return await anyio.to_thread.run_sync(shared)
+            except self._shared.errors as error:
                 self._ask_shared_again_at = now + RETRY_REDIS_AFTER // timedelta(milliseconds=1)
                 _log.warning("limiter_unreachable", error=type(error).__name__)
-        if shared is not None:
-            _fallbacks.inc()
-        return self._memory.take(key, limit, cost, now, record=record)
+        _fallbacks.inc()
+        return alone()
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
@@ -203,4 +222,4 @@ def open_limiter(url: str, clock: Clock) -> Limiter:
         raise ConfigurationError(f"limiter_url cannot be used ({type(error).__name__})") from error
     if not isinstance(storage, RedisStorage):
         raise ConfigurationError("limiter_url must start with memory:// or name a Redis server")
-    return Limiter(clock, RedisWindows(storage))
+    return Limiter(clock, RedisWindows(storage), RedisRolling(storage))

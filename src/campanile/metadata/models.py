@@ -175,6 +175,9 @@ class ListedCampaignRow(Base):
     """Empty where nothing says it."""
     own_delivery_type: Mapped[bool]
     parent_id: Mapped[str | None]
+    flow_id: Mapped[str | None]
+    author: Mapped[str | None]
+    """Who made it, case folded; empty where a child does not say it: then it is the author of its parent."""
     tagged_as: Mapped[str]
     """Whose tags it has: its own id or that of its parent."""
     created: Mapped[int] = mapped_column(BigInteger)
@@ -186,11 +189,13 @@ class CampaignTagRow(Base):
     """A tag of a campaign that has tags of its own."""
 
     __tablename__ = "campaign_tags"
-    __table_args__ = (Index(None, "workspace_id", "campaign_id"),)
+    __table_args__ = (Index(None, "workspace_id", "campaign_id"), Index(None, "workspace_id", "tag_key", "campaign_id"))
 
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
     tag: Mapped[str] = mapped_column(primary_key=True)
     campaign_id: Mapped[str] = mapped_column(primary_key=True)
+    tag_key: Mapped[str]
+    """Without the differences that a search does not see, as `name_key`."""
 
 
 class IdempotencyRow(Base):

@@ -142,6 +142,13 @@ def entry_steps(channel: str) -> tuple[str, ...]:
     return ("", *user_steps(channel)[:1])
 
 
+def reach_step(channel: str) -> str | None:
+    """The step that says how many people of the segment can be reached; None where a funnel has no people."""
+    if channel == "EMAIL":
+        return "user_with_email_after__h_b"
+    return next(iter(user_steps(channel)), None)
+
+
 def stage_index(channel: str, reason: str) -> int:
     """The first user-level step the reason keeps a user out of; 0 = already before step 1, `NEVER` = none."""
     known = STAGES.get(reason)

@@ -121,6 +121,11 @@ class Cells:
             groups[covered].append(step)
         return {covered: tuple(names) for covered, names in groups.items()}
 
+    def last_day(self, campaign_id: str, step: str) -> str | None:
+        """The latest day (ISO) for which an audience step of the campaign was reported."""
+        days = [cell.day for cell, steps in self._steps.items() if cell.campaign_id == campaign_id and step in steps]
+        return max(days, default=None)
+
     def each(self) -> Iterator[CellValues]:
         """Every cell and day with everything that was reported for it."""
         kinds = (self._counts, self._failures, self._steps, self._goals)

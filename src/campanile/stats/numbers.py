@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
@@ -26,7 +27,7 @@ from campanile.metrics.channels import (
     CHANNELS,
     GLOBAL_CONTROL_GROUP,
 )
-from campanile.metrics.funnel import control_funnel, funnel, user_steps
+from campanile.metrics.funnel import control_funnel, funnel, reach_step, user_steps
 from campanile.metrics.pairs import ZERO, Pair
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
 from campanile.metrics.snapshots import Cells, Sums
@@ -111,6 +112,18 @@ class NumbersService:
     async def active(self, workspace: Workspace, window: Window) -> set[str]:
         """Ids of all campaigns with at least one event or snapshot in the window; parents not added."""
         return await self._repository.active(workspace.id, window)
+
+    async def reported_reach(
+        self, workspace: Workspace, campaigns: Sequence[Campaign], window: Window
+    ) -> dict[str, date]:
+        """The latest day on which snapshots said how many people a campaign reaches; others are left out."""
+        scope = Scope.of(campaigns, {}, window, workspace.settings)
+        cells = await self._repository.snapshot_cells(workspace.id, scope)
+        found = {
+            campaign.campaign_id: cells.last_day(campaign.campaign_id, reach_step(campaign.channel) or "")
+            for campaign in campaigns
+        }
+        return {name: date.fromisoformat(day) for name, day in found.items() if day is not None}
 
     async def measure(
         self,

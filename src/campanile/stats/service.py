@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence, Set
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import anyio
 
 from campanile.campaigns.schemas import Campaign
 from campanile.campaigns.service import CampaignService
 from campanile.kit.times import Window, window
+from campanile.metrics.channels import ALL_LOCALES, ALL_PLATFORMS, ALL_VARIATIONS
+from campanile.metrics.funnel import reach_step
 from campanile.stats.numbers import NumbersService
 from campanile.stats.schemas import StatsRequest
 from campanile.stats.tree import campaign_tree
@@ -49,6 +53,36 @@ class StatsService:
                 for campaign in shown
             },
         )
+
+    async def reach(self, workspace: Workspace, campaigns: Sequence[Campaign], now: datetime) -> dict[str, int]:
+        """People whom campaigns reach, by the funnels they have so far; campaigns without one are left out.
+
+        An audience is a state, not a flow: where senders report it as numbers, those of the latest day count.
+
+        Raises:
+            EngineUnavailable: the event store cannot be read.
+        """
+        if not campaigns:
+            return {}
+        timezone = workspace.settings.timezone
+        today = now.astimezone(ZoneInfo(timezone)).date()
+        begun = min(campaign.created_at for campaign in campaigns).astimezone(ZoneInfo(timezone)).date()
+        lifetime = window(min(begun, today), today, timezone)
+        reported = await self._numbers.reported_reach(workspace, campaigns, lifetime)
+        groups: dict[Window, list[Campaign]] = defaultdict(list)
+        for campaign in campaigns:
+            day = reported.get(campaign.campaign_id)
+            groups[lifetime if day is None else window(day, day, timezone)].append(campaign)
+        found: dict[str, int] = {}
+        for days, members in groups.items():
+            numbers = await self._numbers.measure(workspace, members, days, "VIEW_THROUGH", all_platforms=True)
+            for name, counted in numbers.items():
+                step = counted.nodes[ALL_PLATFORMS, ALL_LOCALES, ALL_VARIATIONS].funnel.get(
+                    reach_step(counted.campaign.channel) or ""
+                )
+                if step is not None and step.unique:
+                    found[name] = step.unique
+        return found
 
     async def _matching(self, workspace: Workspace, request: StatsRequest, days: Window) -> list[Campaign]:
         """All campaigns the request means, before paging."""

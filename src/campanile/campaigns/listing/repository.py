@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -23,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from campanile.campaigns.listing.keys import name_key
 from campanile.campaigns.records import StoredCampaign
 from campanile.campaigns.schemas import ListQuery, SortKey
 from campanile.kit.times import epoch_milliseconds
@@ -30,8 +30,6 @@ from campanile.metadata.models import CampaignTagRow, ListedCampaignRow
 
 Position = tuple[str | int, str]
 
-NAME_KEY_CHARACTERS = 200
-"""Characters of a name that searches and orders see: keys of an index are limited."""
 SEARCH_WORDS = 8
 """Words of a search; further ones are ignored."""
 
@@ -55,11 +53,6 @@ class Found(msgspec.Struct, frozen=True):
     total: int
     more_before: bool
     more_behind: bool
-
-
-def name_key(name: str) -> str:
-    """What a search sees of a name: compatible characters are one, upper and lower case too."""
-    return unicodedata.normalize("NFKC", name).casefold()[:NAME_KEY_CHARACTERS]
 
 
 def page(connection: Connection, workspace_id: str, query: ListQuery) -> Found:
@@ -143,7 +136,7 @@ def refresh(connection: Connection, workspace_id: str, items: Iterable[StoredCam
         )
     connection.execute(insert(ListedCampaignRow), rows)
     tags = [
-        {"workspace_id": workspace_id, "campaign_id": campaign_id, "tag": tag}
+        {"workspace_id": workspace_id, "campaign_id": campaign_id, "tag": tag, "tag_key": name_key(tag)}
         for campaign_id, item in by_id.items()
         for tag in dict.fromkeys(_own_tags(item) or ())
     ]
@@ -229,6 +222,8 @@ def _values(workspace_id: str, item: StoredCampaign, above: dict[str, tuple[str,
         "delivery_type": record.delivery_type or inherited[1],
         "own_delivery_type": bool(record.delivery_type),
         "parent_id": record.parent_id,
+        "flow_id": record.flow_id,
+        "author": None if "created_by" not in item.document else name_key(item.document["created_by"]),
         "tagged_as": record.campaign_id
         if record.parent_id is None or _own_tags(item) is not None
         else record.parent_id,
