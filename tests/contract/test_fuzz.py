@@ -36,6 +36,8 @@ from tests.contract.routes import (
 from tests.stats.inprocess import InProcess, running
 from tests.support.engines import EmbeddedEngine
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 EXAMPLES = 25
 """Requests per test; the seeds vary from run to run, a failure prints how to repeat it."""
