@@ -197,7 +197,7 @@ def tiles(now: GroupTotals, before: GroupTotals) -> list[Tile]:
             now.conversions,
             False,
             before.conversions,
-            _change(now.conversions, before.conversions) if before.conversions else None,
+            _change(now.conversions, before.conversions),
             True,
             f"{formats.number(now.converted)} unique",
         )
@@ -223,7 +223,10 @@ def _of(parts: tuple[int, int] | None) -> str:
     return "" if parts is None else f"{formats.number(parts[0])} of {formats.number(parts[1])}"
 
 
-def _change(now: Number, before: Number) -> Decimal:
+def _change(now: Number, before: Number) -> Decimal | None:
+    """Percent; None where there was nothing before."""
+    if not before:
+        return None
     return ((Decimal(str(now)) / Decimal(str(before)) - 1) * 100).quantize(CHANGE_DECIMALS)
 
 
