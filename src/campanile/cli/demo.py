@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from campanile.cli import demo_reports, demo_text
+from campanile.cli import demo_experiments, demo_reports, demo_text
 from campanile.cli.connection import connect
 from campanile.cli.options import INTERRUPTED, WrongUsage
 from campanile.cli.output import stdout
@@ -25,7 +25,8 @@ from campanile.cli.stores import open_users, open_workspaces
 from campanile.client import CampanileClient, RetryPolicy
 from campanile.clock import SystemClock
 from campanile.demo import Demo, build
-from campanile.demo.check import Comparison, compare
+from campanile.demo.check import Comparison, compare, compare_purchases
+from campanile.demo.credits import CHECKED, VIEW_THROUGH, Credits
 from campanile.demo.plans import SHOP, TIMEZONE
 from campanile.errors import NotFound
 from campanile.settings import Settings, load_settings
@@ -214,6 +215,16 @@ class Tour:
             )
             results.append(compare(demo, {"data": answers[metric_type]}, first, last, metric_type))
         demo_text.answer(self._console, self._settings, self.keys, answers, first, last)
+        credits = Credits(demo, first, last)
+        earned = {VIEW_THROUGH: answers["UNIQUE"]}
+        for attribution in CHECKED:
+            self._pause(0)
+            if attribution not in earned:
+                query = {"metric_type": "UNIQUE", "attribution_type": attribution}
+                earned[attribution] = collect(client, [], first.isoformat(), last.isoformat(), query)
+            results.append(compare_purchases(credits, {"data": earned[attribution]}, attribution))
+        demo_experiments.goals(self._console, earned)
+        demo_experiments.experiments(self._console, client)
         wrong = [sentence for result in results for sentence in result.wrong]
         checked = sum(result.checked for result in results)
         demo_text.verdict(self._console, checked, wrong)

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from campanile.demo.credits import Credits
 from campanile.demo.people import LOCALES, PLATFORMS, Bools, Ints
-from campanile.demo.plans import PLANS, VISIT_EVENT, VISIT_GOAL
+from campanile.demo.plans import PLANS, PURCHASE_GOAL, VISIT_EVENT, VISIT_GOAL
 from campanile.demo.table import KINDS, PERSONAL_PLATFORM_CHANNELS, VARIATIONS
 from campanile.demo.world import Demo
 
@@ -125,7 +126,7 @@ def compare(demo: Demo, answer: Mapping[str, Any], first: date, last: date, metr
                     wrong.append(f"{campaign_id} {' / '.join(node)} {field}: expected {count}, the answer has {found}")
         for name, value in expected_visits(demo, campaign_id, first, last).items():
             checked += 1
-            found = (_goals(data, campaign_id).get(VISIT_GOAL) or {}).get(name)
+            found = (_goals(data, campaign_id, "EMAIL").get(VISIT_GOAL) or {}).get(name)
             if found != value:
                 wrong.append(f"{campaign_id} {VISIT_GOAL} {name}: expected {value}, the answer has {found}")
     return Comparison(checked, tuple(wrong))
@@ -149,11 +150,35 @@ def expected_visits(demo: Demo, campaign_id: str, first: date, last: date) -> di
     }
 
 
-def _goals(data: Mapping[str, Any], campaign_id: str) -> Mapping[str, Any]:
+def compare_purchases(credits: Credits, answer: Mapping[str, Any], attribution: str) -> Comparison:
+    """Compare the purchases in the `data` of an answer with those we credited ourselves, for the whole shop."""
+    checked = 0
+    wrong: list[str] = []
+    for root in credits.roots:
+        for (platform, variation), earned in {
+            **credits.of(root, attribution),
+            **credits.held_out(root, attribution),
+        }.items():
+            goals = _goals(answer.get("data", {}), root.campaign_id, platform, variation)
+            found = goals.get(PURCHASE_GOAL) or {}
+            for name, value in (("total", earned.total), ("unique", earned.unique), ("revenue", earned.cents / 100)):
+                checked += 1
+                if found.get(name, 0) != value:  # a campaign that did nothing in these days is not in the answer
+                    wrong.append(
+                        f"{root.campaign_id} {platform} / {variation} {attribution} {PURCHASE_GOAL} {name}: "
+                        f"expected {value}, the answer has {found.get(name)}"
+                    )
+    return Comparison(checked, tuple(wrong))
+
+
+def _goals(
+    data: Mapping[str, Any], campaign_id: str, platform: str, variation: str = "all_variations"
+) -> Mapping[str, Any]:
+    """The goals of a node over all locales; empty when the answer has no such node."""
     try:
-        nodes = next(iter(data[campaign_id][0]["platforms"].values()))["locales"]["all_locales"]["variations"]
-        goals = nodes["all_variations"]["conversion_goal_stats"]
-    except (KeyError, IndexError, StopIteration):
+        nodes = data[campaign_id][0]["platforms"][platform]["locales"]["all_locales"]["variations"]
+        goals = nodes[variation]["conversion_goal_stats"]
+    except (KeyError, IndexError):
         return {}
     return goals if isinstance(goals, Mapping) else {}
 

@@ -107,7 +107,12 @@ def _goals(plan: Plan) -> dict[str, object]:
         {"goal_event_name": event, "is_primary_goal": index == 0, **known[event]}
         for index, event in enumerate(plan.goals)
     ]
-    return {"attribution_window_in_hours": _ATTRIBUTION_HOURS.get(plan.channel, 36), "goals": goals}
+    return {"attribution_window_in_hours": attribution_hours(plan), "goals": goals}
+
+
+def attribution_hours(plan: Plan) -> int:
+    """How long after a touch a goal counts."""
+    return _ATTRIBUTION_HOURS.get(plan.channel, 36)
 
 
 def _text(instant: datetime) -> str:

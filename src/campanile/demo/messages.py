@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from campanile.demo.people import LOCALES, PLATFORMS, Bools, Floats, Ints, People
+from campanile.demo.people import LOCALES, PLATFORMS, Floats, Ints, People
 from campanile.demo.plans import AUDIENCE, INBOUND, TIMEZONE, Plan
 from campanile.demo.table import REASONS, VARIATIONS, Table, Targets
 
@@ -180,20 +180,24 @@ class Scribe:
             chosen = numbers[position]
         return chosen
 
-    def _hold_out(self, addressees: Targets) -> tuple[Targets, Bools]:
-        """Targets per platform and whether a control group keeps them; hold-outs are written."""
+    def _draw_groups(self, addressees: Targets) -> tuple[Targets, Ints]:
+        """Targets per platform, and the control group each is drawn into: 0, 1 (campaign) or 2 (global)."""
         plan = self.plan
+        share = plan.control if plan.held_out is None else plan.held_out
         by_global = self.people.global_control[addressees.person] & plan.global_control
-        by_campaign = ~by_global & (self.rng.random(addressees.count) < plan.control / 100)
+        by_campaign = ~by_global & (self.rng.random(addressees.count) < share / 100)
         number = np.where(by_global, 2, np.where(by_campaign, 1, 0)).astype(np.int64)
         marked = replace(addressees, variation=addressees.variation + 10 * number)
         spread = self._by_platform(marked)
-        held = spread.variation // 10
-        spread = replace(spread, variation=spread.variation % 10)
+        drawn = spread.variation // 10
+        return replace(spread, variation=spread.variation % 10), drawn
+
+    def _hold_out(self, targets: Targets, drawn: Ints) -> Targets:
+        """Write the hold-outs among the targets that could be reached; the rest."""
         for code, reason in ((1, "campaign_control_group"), (2, "global_control_group")):
-            group = spread.where(held == code)
+            group = targets.where(drawn == code)
             self.table.add("removed", group, group.start - 40 * SECOND, reason=reason, named=False)
-        return spread, held > 0
+        return targets.where(drawn == 0)
 
     def _jitter(self, count: int, longest: int) -> Ints:
         return self.rng.integers(0, max(1, longest), size=count)
@@ -205,22 +209,20 @@ class Scribe:
     def _outbound(self) -> None:
         plan, table = self.plan, self.table
         addressees = self._addressees()
+        everyone, drawn = self._draw_groups(addressees)
         if plan.channel == "CARDS":
-            everyone, held = self._hold_out(addressees)
-            self._cards(everyone.where(~held))
+            self._cards(self._hold_out(everyone, drawn))
             return
-        everyone, held = self._hold_out(addressees)
         table.add("qualified", everyone, everyone.start - MINUTE, named=False)
 
         reasons = self._reasons(everyone.count, REMOVED.get(plan.channel, {}))
         if plan.channel == "EMAIL":
             reasons = np.where(self.people.email[everyone.person], reasons, REASONS.index("no_address"))
-        reasons = np.where(held, NO_REASON, reasons)
         gone = reasons != NO_REASON
         leaving = everyone.where(gone)
-        table.add("removed", leaving, leaving.start - 20 * SECOND, reason=reasons[gone], named=False)
+        table.add("removed", leaving, leaving.start - 50 * SECOND, reason=reasons[gone], named=False)
 
-        tried = self._devices(everyone.where(~held & ~gone))
+        tried = self._devices(self._hold_out(everyone.where(~gone), drawn[~gone]))
         tried = replace(tried, start=tried.start + self._jitter(tried.count, 25 * MINUTE))
         table.add("attempted", tried, tried.start)
         reasons = self._reasons(tried.count, FAILED[plan.channel])
@@ -352,8 +354,7 @@ class Scribe:
         people = self._addressees()
         days_ago = plan.days_ago - rng.integers(0, plan.duration, size=people.count)
         people = replace(people, start=self.calendar.daytimes(rng, days_ago))
-        everyone, held = self._hold_out(people)
-        seen = everyone.where(~held)
+        seen = self._hold_out(*self._draw_groups(people))
         reasons = self._reasons(
             seen.count, {"max_shown": 0.021, "higher_priority_campaign_available": 0.034, "image_failure": 0.004}
         )

@@ -43,7 +43,9 @@ def purchases(tables: Sequence[Table], people: People, calendar: Calendar, rng: 
             lifts[VARIATIONS.index(variation.name)] = variation.lift
         for kinds, share in ((("click",), BUY_AFTER_CLICK), (VIEWS, BUY_AFTER_VIEW)):
             seen = table.select(*kinds)
-            buying = (rng.random(seen["person"].size) < share * lifts[seen["variation"]]) & (seen["machine"] == 0)
+            buying = (rng.random(seen["person"].size) < share * table.plan.buying * lifts[seen["variation"]]) & (
+                seen["machine"] == 0
+            )
             delay = rng.lognormal(np.log(35 * MINUTE), 1.2, size=int(buying.sum())).astype(np.int64)
             persons.append(seen["person"][buying])
             times.append(seen["time"][buying] + MINUTE + np.minimum(delay, 3 * DAY))

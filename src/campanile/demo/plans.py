@@ -70,8 +70,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Percentage of the audience held out by the campaign."""
     global_control: bool = True
     delivery_tracking: bool = True
+    held_out: float | None = None
+    """Percentage really held out, where the sender got it wrong."""
     engagement: float = 1.0
     """Factor on opens and clicks of this campaign."""
+    buying: float = 1.0
+    """Factor on purchases after a view or a click."""
     goals: tuple[str, ...] = (PURCHASE_EVENT,)
     tags: tuple[str, ...] = ()
     team: str = "CRM"
@@ -94,7 +98,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 CART_FLOW = "Cart recovery"
 
+WINNER, INCONCLUSIVE, MISMATCH = "email-hut-voucher", "email-boot-care", "sms-double-points"
+"""The three experiments that the demo tells about."""
+
 _TWO = (Variation("variation_1", 48, 1.0), Variation("variation_2", 47, 1.18))
+_VOUCHER = (Variation("variation_1", 50, 1.0), Variation("variation_2", 50, 1.7))
 _THREE = (Variation("variation_1", 34, 0.82), Variation("variation_2", 33, 1.0), Variation("variation_3", 33, 1.55))
 
 _SINGLE: tuple[Plan, ...] = (
@@ -164,6 +172,18 @@ _SINGLE: tuple[Plan, ...] = (
         key="google-winback", name="Win-back: no order for 180 days", channel="GOOGLE_ADS_AUDIENCE",
         document_channel="GOOGLE ADS", style=AUDIENCE, days_ago=19, hour=6, audience=2_900, goals=(), tags=("ads",),
         team="Paid media",
+    ),
+    Plan(
+        key=WINNER, name="10 € voucher for your next hut tour", channel="EMAIL", days_ago=13, hour=8, audience=6_000,
+        variations=_VOUCHER, control=20, buying=3.2, tags=("voucher", "experiment"),
+    ),
+    Plan(
+        key=INCONCLUSIVE, name="Care tips: waterproof your boots", channel="EMAIL", days_ago=17, hour=18,
+        audience=6_000, control=10, buying=0.1, tags=("advice", "experiment"),
+    ),
+    Plan(
+        key=MISMATCH, name="Double points weekend", channel="SMS", days_ago=11, hour=11, audience=3_000, control=15,
+        held_out=10.5, buying=1.6, tags=("membership", "experiment"), team="Stores",
     ),
     Plan(
         key="flow-cart-push", name="Cart recovery 1: push after 1 hour", channel="PUSH", status="ACTIVE",
