@@ -97,13 +97,15 @@ class Campanile(ABC):
         assert self._process is not None, "not started"
         return self._process.pid
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, stdin: str = "") -> str:
         """Run an admin command with the server's settings; returns what it printed.
 
         Raises:
             RuntimeError: it failed; the message is what it wrote.
         """
-        done = subprocess.run(_command(*arguments), env=self.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            _command(*arguments), env=self.environment, input=stdin, capture_output=True, text=True, timeout=60
+        )
         if done.returncode:
             raise RuntimeError(f"campanile {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout

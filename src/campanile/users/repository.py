@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from campanile.metadata import AnyRow
@@ -214,27 +214,24 @@ def forget_expired(connection: Connection, now: datetime, failures_before: datet
 # --- failed attempts
 
 
-def locked_until(connection: Connection, subjects: Sequence[bytes], now: datetime) -> datetime | None:
-    """The latest end of the locks on any of these."""
-    statement = select(func.max(SignInFailureRow.locked_until)).where(
-        SignInFailureRow.subject.in_(subjects), SignInFailureRow.locked_until > now
-    )
-    found: datetime | None = connection.execute(statement).scalar_one_or_none()
-    return found
+def lock_failures(connection: Connection, subject: bytes, now: datetime) -> AnyRow:
+    """The failures of an account or an address, which nobody else counts until the end of the transaction.
 
-
-def failures(connection: Connection, subject: bytes) -> AnyRow | None:
+    Callers lock the account first, then the address: two of them must not wait for each other.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    blank = dialect.insert(SignInFailureRow).values(subject=subject, failures=0, since=now, locked_until=None)
+    same = {"subject": subject}  # an update of nothing locks the row that is there
+    connection.execute(blank.on_conflict_do_update(index_elements=["subject"], set_=same))
     statement = select(SignInFailureRow.failures, SignInFailureRow.since, SignInFailureRow.locked_until)
-    return connection.execute(statement.where(SignInFailureRow.subject == subject).with_for_update()).one_or_none()
+    return connection.execute(statement.where(SignInFailureRow.subject == subject)).one()
 
 
 def set_failures(
     connection: Connection, subject: bytes, count: int, since: datetime, locked_until: datetime | None
 ) -> None:
     values = {"failures": count, "since": since, "locked_until": locked_until}
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SignInFailureRow).values(subject=subject, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["subject"], set_=values))
+    connection.execute(update(SignInFailureRow).where(SignInFailureRow.subject == subject).values(**values))
 
 
 def clear_failures(connection: Connection, subject: bytes) -> None:

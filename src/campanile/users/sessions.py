@@ -148,17 +148,15 @@ class Sessions:
     def _attempt(self, email: str, account: bytes, source: bytes) -> AnyRow | None:
         """Count an attempt as failed before the password is looked at, so that attempts made at once count, too."""
         now = self._clock.now()
+        subjects = ((account, FAILURES_PER_ACCOUNT, "account"), (source, FAILURES_PER_ADDRESS, "address"))
         with self._metadata.begin() as connection:
-            locked = repository.locked_until(connection, [account, source], now)
-            if locked is not None:
-                raise _locked(locked, now)
-            for subject, most, what in (
-                (source, FAILURES_PER_ADDRESS, "address"),
-                (account, FAILURES_PER_ACCOUNT, "account"),
-            ):
-                row = repository.failures(connection, subject)
-                fresh = row is None or now - row.since >= FAILURE_WINDOW
-                count, since = (1, now) if row is None or fresh else (row.failures + 1, row.since)
+            rows = [repository.lock_failures(connection, subject, now) for subject, _, _ in subjects]
+            locks = [row.locked_until for row in rows if row.locked_until is not None and row.locked_until > now]
+            if locks:
+                raise _locked(max(locks), now)
+            for row, (subject, most, what) in zip(rows, subjects, strict=True):
+                fresh = now - row.since >= FAILURE_WINDOW
+                count, since = (1, now) if fresh else (row.failures + 1, row.since)
                 until = now + LOCKED_FOR if count >= most else None
                 repository.set_failures(connection, subject, count, since, until)
                 if until is not None:
