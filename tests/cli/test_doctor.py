@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from campanile.cli.doctor import examine
@@ -31,7 +32,8 @@ def levels(settings: Settings) -> dict[str, tuple[str, str]]:
 def test_a_machine_on_which_nothing_was_started_yet(settings: Settings) -> None:
     found = levels(settings)
     assert list(found) == [
-        "settings", "data folder", "disk", "secret key", "clock", "metadata", "events", "rate limits", "server",
+        "settings", "data folder", "disk", "secret key", "clock", "metadata", "events", "rate limits", "report files",
+        "reports", "server",
     ]  # fmt: skip
     assert {name for name, (level, _) in found.items() if level != "ok"} <= {"server", "disk"}
     assert found["server"][0] == "warn"
@@ -108,6 +110,20 @@ def test_an_unknown_store_fails_without_stopping_the_rest(settings: Settings) ->
     assert found["events"][0] == "fail"
     assert found["rate limits"][0] == "fail"
     assert found["server"][0] == "warn"
+
+
+def test_who_makes_reports_and_where_their_files_are(settings: Settings) -> None:
+    found = levels(settings)
+    assert (found["reports"][0], found["report files"][0]) == ("ok", "ok")
+    assert not (settings.data_path / "files").exists(), "looking changes nothing"
+    (settings.data_path / "files").mkdir(parents=True)
+    assert levels(settings)["report files"] == ("ok", str(settings.data_path / "files"))
+    idle = msgspec.structs.replace(settings, report_jobs=0)
+    assert levels(idle)["reports"][0] == "warn"
+    shared = msgspec.structs.replace(idle, engine_url="clickhouse://127.0.0.1:1/db", files_url="ftp://host/folder")
+    found = levels(shared)
+    assert found["reports"] == ("ok", "made by workers")
+    assert found["report files"][0] == "fail"
 
 
 def test_people_see_a_table(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -23,6 +23,7 @@ from campanile.errors import CampanileError
 from campanile.http.rate_limit import open_limiter
 from campanile.kit.times import is_timezone
 from campanile.metadata import open_metadata, pending
+from campanile.reports.files.store import open_store
 from campanile.settings import Settings
 from campanile.workspaces.secrets import KEY_FILE, load_master_key
 
@@ -75,6 +76,8 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
         ("metadata", lambda: _metadata(settings)),
         ("events", lambda: _engine(settings)),
         ("rate limits", lambda: _limiter(settings, clock)),
+        ("report files", lambda: _files(settings)),
+        ("reports", lambda: _reports(settings)),
         ("server", lambda: _server(settings)),
     )
     for name, check in checks:
@@ -205,6 +208,28 @@ def _limiter(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield Finding("rate limits", "ok", where)
     else:
         yield Finding("rate limits", "warn", f"{where}: {state}", "counted per process until it is back")
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    url = urlsplit(settings.resolved_files_url)
+    folder = Path(unquote(url.path))
+    if url.scheme == "file" and not folder.exists():
+        yield Finding("report files", "ok", f"{folder} does not exist yet; the first start makes it")
+        return
+    open_store(settings.resolved_files_url).check()
+    yield Finding("report files", "ok", str(folder) if url.scheme == "file" else f"{url.scheme}://{url.netloc}")
+
+
+def _reports(settings: Settings) -> Iterator[Finding]:
+    jobs = settings.report_jobs
+    if jobs > 0:
+        yield Finding("reports", "ok", f"made by the server, {jobs} at the same time")
+    elif settings.resolved_engine_url.startswith("chdb"):
+        yield Finding(
+            "reports", "warn", "nobody makes them", "set CAMPANILE_REPORT_JOBS: the embedded store allows no workers"
+        )
+    else:
+        yield Finding("reports", "ok", "made by workers", "start at least one: campanile worker")
 
 
 def _server(settings: Settings) -> Iterator[Finding]:
