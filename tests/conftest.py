@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import settings as hypothesis_settings
 
 from campanile.clock import FixedClock
@@ -27,6 +28,15 @@ NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 # How long an example takes says more about the machine than about the code.
 hypothesis_settings.register_profile("campanile", deadline=None, print_blob=True)
 hypothesis_settings.load_profile("campanile")
+
+# Drawing the local variables of every frame takes seconds per logged error.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # The settings of the person who runs the tests are not the settings under test.
 for _name in [name for name in os.environ if name.startswith("CAMPANILE_")]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from campanile.metrics.pairs import ZERO, MetricType, Pair
 from campanile.metrics.registry import (
@@ -70,26 +70,44 @@ def channel_fraction(
     metric: Rate, channel: str, counts: Mapping[str, Pair], metric_type: MetricType, delivery_tracking: bool
 ) -> tuple[int, int]:
     """Numerator and denominator of a rate; (0, 0) for a channel that has none."""
+    terms = fraction_terms(metric, channel, delivery_tracking)
+    return (0, 0) if terms is None else (_value(terms[0], counts, metric_type), _value(terms[1], counts, metric_type))
+
+
+def fraction_terms(metric: Rate, channel: str, delivery_tracking: bool) -> tuple[Term, Term] | None:
+    """What the numerator and the denominator of a rate count; None for a channel that has no such rate."""
     ratio = metric.ratio(channel)
     if ratio is None:
-        return 0, 0
-    denominator = ratio.denominator if delivery_tracking else ratio.untracked or ratio.denominator
-    return _value(ratio.numerator, counts, metric_type), _value(denominator, counts, metric_type)
+        return None
+    return ratio.numerator, ratio.denominator if delivery_tracking else ratio.untracked or ratio.denominator
 
 
 def conversion_base(channel: str, attribution: str, counts: Mapping[str, Pair], delivery_tracking: bool) -> int:
     """What the unique conversions of a node are divided by (conversions specification 7); independent of the
     requested metric type. 0 for channels without a base."""
+    term = base_term(channel, attribution, delivery_tracking)
+    return 0 if term is None else _value(term, counts, "TOTAL")
+
+
+def base_term(channel: str, attribution: str, delivery_tracking: bool) -> Term | None:
+    """What the unique conversions of a node are divided by; it is taken as TOTAL."""
     for base in CONVERSION_BASES:
         if channel in base.channels:
-            term = base.click if attribution in CLICK_ATTRIBUTIONS else base.view
             if not delivery_tracking and base.untracked is not None:
-                term = base.untracked
-            return _value(term, counts, "TOTAL")
-    return 0
+                return base.untracked
+            return base.click if attribution in CLICK_ATTRIBUTIONS else base.view
+    return None
+
+
+def term_values(term: Term, nodes: Sequence[Mapping[str, Pair]], metric_type: MetricType) -> list[int]:
+    """The values of a term in many nodes at once."""
+    place = 1 if term.unique or metric_type == "UNIQUE" else 0
+    values = [counts.get(term.count, ZERO)[place] for counts in nodes]
+    if not term.minus:
+        return values
+    less = [counts.get(term.minus, ZERO)[place] for counts in nodes]
+    return [max(0, value - minus) for value, minus in zip(values, less, strict=True)]
 
 
 def _value(term: Term, counts: Mapping[str, Pair], metric_type: MetricType) -> int:
-    wanted: MetricType = "UNIQUE" if term.unique else metric_type
-    value = counts.get(term.count, ZERO).under(wanted)
-    return max(0, value - counts.get(term.minus, ZERO).under(wanted)) if term.minus else value
+    return term_values(term, (counts,), metric_type)[0]

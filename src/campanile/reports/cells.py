@@ -1,14 +1,15 @@
-"""From the numbers of a row to the values of its cells."""
+"""From the numbers of rows to the values of their cells, column by column because that is fast."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import partial
 
 from campanile.attribution.schemas import NO_CONVERSIONS, Conversions
-from campanile.metrics.formulas import channel_fraction, conversion_base
+from campanile.metrics.formulas import base_term, fraction_terms, term_values
 from campanile.metrics.pairs import ZERO, Pair
-from campanile.metrics.registry import COUNTS, RATES
+from campanile.metrics.registry import COUNTS, RATES, Term
 from campanile.metrics.rows import BotMode
 from campanile.reports.columns.catalogue import columns_by_key
 from campanile.reports.columns.definitions import (
@@ -26,7 +27,8 @@ from campanile.reports.columns.definitions import (
     StepPassed,
 )
 from campanile.reports.goals import ControlFigures, GoalFigures
-from campanile.reports.row_numbers import CONTROL_REASONS, PortionNumbers, RowKey
+from campanile.reports.row_numbers import CONTROL_REASONS, PortionNumbers
+from campanile.reports.rows_repository import RowKey
 from campanile.reports.schemas import CHANNELS
 
 Number = int | Decimal | None
@@ -78,7 +80,32 @@ class RowFacts:
         return self._funnels[platform]
 
 
-Cell = Callable[[RowFacts], Number]
+class RowBlock:
+    """Rows whose cells are computed together."""
+
+    def __init__(self, rows: Sequence[RowFacts]) -> None:
+        self.rows = rows
+        self.tracked = all(row.tracked for row in rows)
+        """Whether deliveries of all of them are reported."""
+        self._counts: dict[str, list[Mapping[str, Pair]]] = {}
+
+    def on(self, platform: str) -> Sequence[Mapping[str, Pair]]:
+        """Counts of each row on a platform."""
+        found = self._counts.get(platform)
+        if found is None:
+            found = self._counts[platform] = [row.numbers.on(platform) for row in self.rows]
+        return found
+
+    def of_tracking(self, values: Callable[[bool], Sequence[int]]) -> Sequence[int]:
+        """What depends on whether deliveries are reported: `values` of either case, chosen row by row."""
+        if self.tracked:
+            return values(True)
+        both = zip(self.rows, values(True), values(False), strict=True)
+        return [tracked if row.tracked else untracked for row, tracked, untracked in both]
+
+
+Cell = Callable[[RowBlock], Sequence[Number]]
+"""The values of a column in each row."""
 
 
 class CellMaker:
@@ -103,16 +130,16 @@ class CellMaker:
             case Share(part, whole):
                 return self._share(part, whole)
             case StepPassed(step, platform):
-                return lambda row: row.funnel(platform).get(step, ZERO).total
+                return lambda block: [row.funnel(platform).get(step, ZERO).total for row in block.rows]
             case HeldOut(group, platform):
                 place = (platform, CONTROL_REASONS[group])
-                return lambda row: row.whole.reasons.get(place, 0)
+                return lambda block: [row.whole.reasons.get(place, 0) for row in block.rows]
             case Failing(reasons, platform):
                 places = tuple((platform, reason) for reason in reasons)
-                return lambda row: sum(row.numbers.reasons.get(place, 0) for place in places)
+                return lambda block: [sum(row.numbers.reasons.get(place, 0) for place in places) for row in block.rows]
             case Detailed(detail, platform):
                 where = (platform, detail)
-                return lambda row: row.numbers.details.get(where, 0)
+                return lambda block: [row.numbers.details.get(where, 0) for row in block.rows]
             case Amplified():
                 return _amplified(source)
             case GoalFigure():
@@ -121,59 +148,57 @@ class CellMaker:
                 return None
 
     def _counted(self, source: Counted) -> Cell | None:
-        count, platform = source.count, source.platform
-        if COUNTS[count].adjusted and self._bot_mode == "off":
+        if COUNTS[source.count].adjusted and self._bot_mode == "off":
             return None
-        if source.metric_type == "TOTAL":
-            return lambda row: row.numbers.on(platform).get(count, ZERO).total
-        return lambda row: row.numbers.on(platform).get(count, ZERO).unique
+        term = Term(count=source.count)
+        return lambda block: term_values(term, block.on(source.platform), source.metric_type)
 
     def _rate(self, source: RegistryRate) -> Cell | None:
-        rate, channel, platform, metric_type = RATES[source.rate], self._channel, source.platform, source.metric_type
+        rate, platform, metric_type = RATES[source.rate], source.platform, source.metric_type
         if rate.adjusted and self._bot_mode == "off":
             return None
-        return lambda row: percentage(
-            *channel_fraction(rate, channel, row.numbers.on(platform), metric_type, row.tracked)
-        )
+        terms = {tracked: fraction_terms(rate, self._channel, tracked) for tracked in (True, False)}
+
+        def percentages(block: RowBlock) -> list[Number]:
+            def side(place: int, tracked: bool) -> Sequence[int]:
+                found = terms[tracked]
+                return [0] * len(block.rows) if found is None else term_values(found[place], nodes, metric_type)
+
+            nodes = block.on(platform)
+            parts, wholes = (block.of_tracking(partial(side, place)) for place in (0, 1))
+            return list(map(percentage, parts, wholes))
+
+        return percentages
 
     def _share(self, part_key: str, whole_key: str) -> Cell | None:
         known = columns_by_key(self._token)
         part, whole = self.cell(known[part_key]), self.cell(known[whole_key])
         if part is None or whole is None:
             return None
-
-        def share(row: RowFacts) -> Number:
-            n, d = part(row), whole(row)
-            return percentage(int(n or 0), int(d or 0))
-
-        return share
+        return lambda block: [
+            percentage(int(n or 0), int(d or 0)) for n, d in zip(part(block), whole(block), strict=True)
+        ]
 
     def _goal(self, source: GoalFigure) -> Cell:
         attribution = source.attribution or self._attribution
         index, platform, channel, group = source.goal - 1, source.platform, self._channel, source.group or ""
+        terms = {tracked: base_term(channel, attribution.upper(), tracked) for tracked in (True, False)}
 
-        def conversions(row: RowFacts) -> Conversions | None:
-            if index >= len(row.names):
-                return None
-            return row.goals.get((platform, attribution, row.names[index]), NO_CONVERSIONS)
-
-        def base(row: RowFacts) -> int:
-            return conversion_base(channel, attribution.upper(), row.numbers.on(platform), row.tracked)
+        def base(block: RowBlock, tracked: bool) -> Sequence[int]:
+            term = terms[tracked]
+            return [0] * len(block.rows) if term is None else term_values(term, block.on(platform), "TOTAL")
 
         def control(row: RowFacts) -> tuple[int, int]:
             return row.control.pairs((group, platform, attribution, row.names[index]))
 
-        def figure(row: RowFacts) -> Number:
-            found = conversions(row)
-            if found is None:
-                return None
+        def figure(found: Conversions, row: RowFacts, reached: int) -> Number:
             match source.figure:
                 case "converted_users":
                     return found.unique
                 case "conversion_events":
                     return found.total
                 case "cvr":
-                    return percentage(found.unique, base(row))
+                    return percentage(found.unique, reached)
                 case "total_revenue":
                     return found.revenue
                 case "average_order_value":
@@ -185,14 +210,25 @@ class CellMaker:
                 case "control_cvr":
                     return percentage(*control(row))
                 case "control_uplift":
-                    return uplift(found.unique, base(row), *control(row))
+                    return uplift(found.unique, reached, *control(row))
 
-        return figure
+        def figures(block: RowBlock) -> list[Number]:
+            if not any(len(row.names) > index for row in block.rows):
+                return [None] * len(block.rows)
+            bases = block.of_tracking(partial(base, block))
+            return [
+                figure(row.goals.get((platform, attribution, row.names[index]), NO_CONVERSIONS), row, reached)
+                if len(row.names) > index
+                else None
+                for row, reached in zip(block.rows, bases, strict=True)
+            ]
+
+        return figures
 
 
 def percentage(n: int, d: int) -> Decimal:
     """100 · n / d, not rounded; 0 when `d` is 0."""
-    return _ARITHMETIC.divide(Decimal(100 * n), Decimal(d)) if d else _ZERO
+    return _ARITHMETIC.divide(Decimal(100 * n), Decimal(d)) if n and d else _ZERO
 
 
 def uplift(unique: int, base: int, control_unique: int, members: int) -> Decimal:
@@ -222,4 +258,5 @@ def _amplified(source: Amplified) -> Cell:
         alone = max(0, counts.get("impression", ZERO).total - amplified)
         return percentage(amplified, alone) if counts.get("sent", ZERO).total else _ZERO
 
-    return delivery_rate if source.figure == "fcm_delivery_rate" else gain
+    one = delivery_rate if source.figure == "fcm_delivery_rate" else gain
+    return lambda block: [one(row) for row in block.rows]

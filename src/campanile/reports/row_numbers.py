@@ -16,12 +16,9 @@ from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
 from campanile.metrics.rows import METRIC_NUMBERS
 from campanile.metrics.snapshots import Cells, CellValues
 from campanile.reports.plan import Needs
-from campanile.reports.rows_repository import BY_LOCALE, BY_VARIATION, RowsRepository, Scope
+from campanile.reports.rows_repository import BY_LOCALE, BY_VARIATION, RowKey, RowsRepository, Scope
 
 CONTROL_REASONS = {CAMPAIGN_CONTROL_GROUP: CAMPAIGN_CONTROL, GLOBAL_CONTROL_GROUP: GLOBAL_CONTROL}
-
-RowKey = tuple[int, int, str, str]
-"""(target number, day, locale, variation), as in `rows_repository`."""
 
 
 class RowNumbers:
@@ -103,11 +100,13 @@ class PortionNumbers:
                 for key in cell.counts
                 if key in needs.counts
             ]
-            for (number, day, platform, locale, variation), metric, total, unique in repository.counts(
-                scope, needs.counts, covered
-            ):
-                counts = self._rows[(number, day, locale, variation)].counts
-                counts.setdefault(platform, {})[metric] = Pair(total, unique)
+            rows = self._rows
+            for key, platform, metric, pair in repository.counts(scope, needs.counts, covered):
+                counts = rows[key].counts
+                if platform in counts:
+                    counts[platform][metric] = pair
+                else:
+                    counts[platform] = {metric: pair}
         self._fill_reasons(repository)
         if needs.details:
             for (number, day, platform, locale, variation), detail, total in repository.details(scope, needs.details):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from campanile.reports.cells import Cell, CellMaker, Number, RowFacts
+from campanile.reports.cells import Cell, CellMaker, Number, RowBlock, RowFacts
 from campanile.reports.columns.catalogue import columns_by_key, default_keys, is_active
 from campanile.reports.columns.definitions import ColumnDef, Content, Split, SplitCell, Trait
 from campanile.reports.columns.goals import ANSWERS
@@ -32,6 +32,16 @@ class Labels(NamedTuple):
     day: date | None
     variation: str | None
     locale: str | None
+
+
+class Outline(NamedTuple):
+    """A row before its numbers are computed."""
+
+    told: Sequence[Value]
+    """What is said about its campaign and its message; shared by rows."""
+    labels: Labels
+    facts: RowFacts
+    campaign_id: str
 
 
 class Columns:
@@ -191,19 +201,29 @@ class RowWriter:
                 values[place] = traits.content(cell, column.type, locale, variation)
         return values
 
-    def row(self, told: list[Value], labels: Labels, facts: RowFacts, campaign_id: str) -> Row:
-        """A complete row."""
-        values = told.copy()
+    def rows(self, outlines: Sequence[Outline]) -> list[Row]:
+        """Complete rows."""
+        if not outlines:
+            return []
+        block = RowBlock([outline.facts for outline in outlines])
+        columns: list[Sequence[Value]] = [[None] * len(outlines)] * self._width
+        for place, _, _ in self._told:
+            columns[place] = [outline.told[place] for outline in outlines]
         for place, split in self._labels:
-            values[place] = _label(split, labels)
+            columns[place] = [_label(split, outline.labels) for outline in outlines]
         for place, cell, whole in self._numeric:
-            number = cell(facts)
-            values[place] = number if whole or number is None else Decimal(number)
+            numbers = cell(block)
+            columns[place] = numbers if whole else [None if number is None else Decimal(number) for number in numbers]
         if self._custom:
-            referenced = {key: cell(facts) for key, cell in self._references.items()}
-            for place, column, expression in self._custom:
-                values[place] = self._evaluated(column, expression, referenced, campaign_id)
-        return tuple(values)
+            referenced = [cell(block) for cell in self._references.values()]
+            for index, values in enumerate(zip(*referenced, strict=True)):
+                known = dict(zip(self._references, values, strict=True))
+                for place, column, expression in self._custom:
+                    if not index:
+                        columns[place] = []
+                    value = self._evaluated(column, expression, known, outlines[index].campaign_id)
+                    cast(list[Value], columns[place]).append(value)
+        return list(zip(*columns, strict=True))
 
     def _evaluated(
         self, column: CustomColumn, expression: Expression, values: Mapping[str, Number], campaign_id: str
@@ -242,5 +262,5 @@ def _label(split: str, labels: Labels) -> Value:
     return labels.variation if split == "variation" else labels.locale
 
 
-def _blank(_: RowFacts) -> Number:
-    return None
+def _blank(block: RowBlock) -> Sequence[Number]:
+    return [None] * len(block.rows)

@@ -24,7 +24,7 @@ from campanile.reports.cells import RowFacts
 from campanile.reports.goals import BlockGoals, Credits, event_word, gather
 from campanile.reports.plan import Needs
 from campanile.reports.row_numbers import PortionNumbers
-from campanile.reports.row_writer import Columns, RowWriter
+from campanile.reports.row_writer import Columns, Outline, RowWriter
 from campanile.reports.row_writer import Labels as RowLabels
 from campanile.reports.rows_repository import UNLABELLED, RowsRepository, Scope, implied
 from campanile.reports.schemas import CHANNELS, ReportSpec, ReportWarning
@@ -308,13 +308,13 @@ class _Counter:
         numbers = PortionNumbers(scope, self._needs, block.cells)
         numbers.fill(self._repository)
         self._uniques_added |= numbers.uniques_added
-        batch: Batch = []
+        outlines: list[Outline] = []
         for chosen in _chunks(portion.numbers, DOCUMENTS_AT_ONCE):
             documents = self._documents(block.targets[number].campaign for number in chosen)
             for number in chosen:
                 days = block.shapes[number].days if portion.days is None else portion.days
-                self._write(block, number, days, numbers, documents, batch)
-        return batch
+                self._outline(block, number, days, numbers, documents, outlines)
+        return self._writer.rows(outlines)
 
     def _documents(self, campaigns: Iterable[Campaign]) -> Mapping[str, _Document]:
         """Documents of campaigns and their parents, if a column asks for one."""
@@ -327,14 +327,14 @@ class _Counter:
                 ids[campaign.parent_id] = None
         return self._campaigns.documents(self._workspace.id, list(ids))
 
-    def _write(
+    def _outline(
         self,
         block: _Block,
         number: int,
         days: Sequence[int],
         numbers: PortionNumbers,
         documents: Mapping[str, _Document],
-        batch: Batch,
+        outlines: list[Outline],
     ) -> None:
         """Append the rows of one target for some of its days."""
         target, shape, goals = block.targets[number], block.shapes[number], block.goals
@@ -349,8 +349,9 @@ class _Counter:
             for variation in shape.fan.variations
             for locale in shape.fan.locales
         ]
+        skip_zero_days = block.scope.by_day and self._spec.splits.skip_zero_days
         for day in days:
-            rows = []
+            rows: list[Outline] = []
             anything = False
             for variation, locale, told in places:
                 facts = RowFacts(
@@ -361,17 +362,18 @@ class _Counter:
                     goals=goals.row(number, day, locale.key, variation.key),
                     control=goals.control(number, day),
                 )
-                counted = facts.anything
+                counted_only = variation.counted_only or locale.counted_only
+                counted = (counted_only or skip_zero_days) and facts.anything
                 anything = anything or counted
-                if counted or not (variation.counted_only or locale.counted_only):
+                if counted or not counted_only:
                     shown = RowLabels(
                         block.scope.days[day] if block.scope.by_day else None,
                         variation.text,
                         locale.text or self._columns.locale_text(),
                     )
-                    rows.append(self._writer.row(told, shown, facts, campaign.campaign_id))
-            if anything or not (block.scope.by_day and self._spec.splits.skip_zero_days):
-                batch.extend(rows)
+                    rows.append(Outline(told, shown, facts, campaign.campaign_id))
+            if anything or not skip_zero_days:
+                outlines.extend(rows)
 
 
 def _content_key(label: Label) -> str:

@@ -20,6 +20,7 @@ from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
 from campanile.kit.times import Window, epoch_milliseconds
 from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, reason_stages
+from campanile.metrics.pairs import Pair
 from campanile.metrics.rows import BITS_PER_CLASS, EVENT_TYPES, METRIC_KEYS, METRIC_NUMBERS, class_metrics
 from campanile.metrics.snapshots import Cells
 from campanile.workspaces.schemas import WorkspaceSettings
@@ -32,6 +33,8 @@ BY_PLATFORM, BY_LOCALE, BY_VARIATION = 1, 2, 4
 
 Place = tuple[int, int, str, str, str]
 """(target number, day, platform, locale, variation)."""
+RowKey = tuple[int, int, str, str]
+"""(target number, day, locale, variation)."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -118,8 +121,8 @@ class RowsRepository:
 
     def counts(
         self, scope: Scope, wanted: Mapping[str, bool], covered: Sequence[str]
-    ) -> Iterator[tuple[Place, str, int, int]]:
-        """Events and users per metric key.
+    ) -> Iterator[tuple[RowKey, str, str, Pair]]:
+        """Events and users per row, platform and metric key.
 
         Args:
             wanted: metric keys; whether their users are counted, too (0 otherwise).
@@ -140,7 +143,7 @@ class RowsRepository:
             entry_steps=list(entry_steps(scope.channel)),
         )
         for slot, day, platform, locale, variation, metric, total, unique in rows:
-            yield (slot >> LEVEL_BITS, day, platform, locale, variation), METRIC_KEYS[metric], total, unique
+            yield (slot >> LEVEL_BITS, day, locale, variation), platform, METRIC_KEYS[metric], Pair(total, unique)
 
     def reasons(
         self, scope: Scope, reasons: Collection[str], covered: Sequence[str], *, whole: bool

@@ -230,7 +230,7 @@ def test_progress_is_noted(metadata: Any, clock: Any, tmp_path: Any) -> None:
     seconds = iter(range(0, 1000, 10))
     world = World(metadata, clock, tmp_path, monotonic=lambda: float(next(seconds)))
     world.workspace()
-    world.rows.batches = {channel: [[("c1", 1)] * 20_000] * 2 for channel in ("PUSH", "EMAIL")}
+    world.rows.batches = {channel: [[("c1", 1)] * 20_000] * 3 for channel in ("PUSH", "EMAIL")}
     seen: list[tuple[str, float]] = []
 
     def look() -> None:
@@ -240,10 +240,10 @@ def test_progress_is_noted(metadata: Any, clock: Any, tmp_path: Any) -> None:
     world.rows.before = look
     world.start(world.define())
     world.work()
-    assert [state for state, _ in seen] == ["RUNNING"] * 4
+    assert [state for state, _ in seen] == ["RUNNING"] * 6
     progress = [value for _, value in seen]
     assert progress == sorted(progress)
-    assert 0 < progress[1] < 0.475 <= progress[3] < 0.95
+    assert 0 < progress[2] < 0.475 <= progress[5] < 0.95, "when a batch is made, the one before the last is written"
 
 
 # --- two workers, crashes, cancellation

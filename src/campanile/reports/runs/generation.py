@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -23,6 +24,7 @@ from campanile.clock import Clock
 from campanile.engine import QuestionTimeout
 from campanile.errors import CampanileError, Unavailable
 from campanile.jobs.queue import HoldLost, Job, Queue
+from campanile.kit.ahead import ahead
 from campanile.kit.times import Window, window
 from campanile.metadata import Connection, Metadata
 from campanile.reports import repository as definitions
@@ -228,7 +230,8 @@ class Generator:
             headers = []
             for sheet in self._rows.sheets(workspace, spec, task.days, run.mark or 0):
                 watch.next_channel()
-                sheets.write(sheet)
+                with closing(ahead(sheet.batches)) as batches:
+                    sheets.write(msgspec.structs.replace(sheet, batches=batches))
                 headers.append((sheet.channel, sheet.columns))
             if not sheets.parts:
                 if spec.on_empty == "no_file":

@@ -1,0 +1,55 @@
+"""Items made ahead of their use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from campanile.kit.ahead import ahead
+
+
+def test_the_items_are_the_same() -> None:
+    assert list(ahead(iter([]))) == []
+    assert list(ahead(iter([0, None, "", 3]))) == [0, None, "", 3]
+
+
+def test_the_next_item_is_made_while_one_is_used() -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made[number].set()
+            yield number
+
+    for number in ahead(items()):
+        if number < 2:
+            assert made[number + 1].wait(20)
+
+
+def test_an_error_comes_at_its_turn() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError
+
+    found = ahead(items())
+    assert next(found) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+
+
+def test_nothing_is_made_any_more_once_it_is_closed() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    found = ahead(items())
+    assert next(found) == 0
+    found.close()
+    assert made == list(range(len(made)))
+    assert len(made) <= 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
