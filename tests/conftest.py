@@ -38,8 +38,8 @@ structlog.configure(
     ]
 )
 
-# The settings of the person who runs the tests are not the settings under test.
-for _name in [name for name in os.environ if name.startswith("CAMPANILE_")]:
+# The settings of the person who runs the tests are not the settings under test; CAMPANILE_TEST_* are for the tests.
+for _name in [name for name in os.environ if name.startswith("CAMPANILE_") and not name.startswith("CAMPANILE_TEST_")]:
     del os.environ[_name]
 
 

@@ -11,7 +11,7 @@ from campanile.attribution.service import ALL_TOGETHER, BY_PLATFORM
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
 from campanile.kit.times import Window
-from tests.oracle.attribution import Credit, Fields, History, Result, first_copies
+from tests.oracle.attribution import Credit, Fields, History, Result
 from tests.support import attribution as support
 
 Key = tuple[Any, ...]
@@ -23,27 +23,27 @@ class Batch:
     def __init__(self, histories: Iterable[tuple[list[Any], list[Any]]], settings: Fields) -> None:
         self.settings = settings
         self.histories: list[History] = []
-        self.events: list[Fields] = []
+        self.facts: list[list[Fields]] = []
+        """Per history, what arrives in its order: events, copies of them, merges of users."""
         self.campaigns: list[Campaign] = []
         for number, (campaigns, events) in enumerate(histories):
             renamed = [_campaign(number, fields) for fields in campaigns]
             moved = [_event(number, event) for event in events]
             self.histories.append(History(renamed, moved, settings))
             self.campaigns += support.campaigns(renamed)
-            self.events += moved
+            self.facts.append(moved)
         self.channels = {campaign.campaign_id: campaign.channel for campaign in self.campaigns}
         self.history_of = {name: history for history in self.histories for name in history.campaigns}
 
-    def stored(self) -> list[Fields]:
-        """Events as a store without merges needs them: first copies of every id, people under one name."""
-        return [
-            {**event, "user_id": history.person(event)}
-            for history in self.histories
-            for event in first_copies(history.events)
-        ]
+    def log(self, engine: Engine, identifier: str) -> support.ArrivingLog:
+        """An empty log for these histories."""
+        return support.ArrivingLog(engine, identifier, self.channels)
 
-    def write(self, engine: Engine, identifier: str) -> None:
-        support.write(engine, identifier, self.stored(), self.channels)
+    def part(self, number: int, of: int) -> list[Fields]:
+        """What arrives in one of several parts, of all histories."""
+        return [
+            fact for facts in self.facts for fact in facts[len(facts) * (number - 1) // of : len(facts) * number // of]
+        ]
 
     # -- what the oracle says
 

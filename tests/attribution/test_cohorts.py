@@ -16,7 +16,7 @@ from campanile.attribution.schemas import Arm, ArmSizes, Members
 from campanile.engine import Engine
 from campanile.kit.times import Window
 from tests.attribution.batch import Batch
-from tests.attribution.test_histories import HISTORIES, ON_CLUSTER, SEED, batches
+from tests.attribution.test_histories import HISTORIES, ON_CLUSTER, SEED, scenes
 from tests.oracle.attribution import TARGET, History, instant
 from tests.support import attribution as support
 
@@ -109,9 +109,10 @@ def size_of(sizes: ArmSizes, attribution: Attribution | None) -> int:
 
 def run(engine: Engine, total: int) -> None:
     conversions = 0
-    for seed, batch, range_ in batches(total, SEED):
-        batch.write(engine, f"w{seed}")
-        conversions += asyncio.run(compare(engine, seed, batch, range_))
+    for scene in scenes(total, SEED):
+        batch = scene.batch(scene.crowds)
+        batch.log(engine, f"w{scene.seed}").take(batch.part(1, of=1))
+        conversions += asyncio.run(compare(engine, scene.seed, batch, scene.window))
     assert conversions > 50
 
 

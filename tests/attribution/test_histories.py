@@ -1,7 +1,8 @@
 """Random histories: the engine credits what the oracle credits, on both back ends.
 
-`CAMPANILE_TEST_HISTORIES` asks for more of them (default 1,000), `CAMPANILE_TEST_SEED` for certain ones; the seed of a
-failing batch is in its message.
+What happened arrives in parts, with repetitions and with merges of users anywhere; every part changes days that were
+asked about before. `CAMPANILE_TEST_HISTORIES` asks for more histories (default 1,000), `CAMPANILE_TEST_SEED` for
+certain ones; the seed is printed and stands in the message of a failing batch.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -18,15 +20,15 @@ from campanile.attribution.rules import ATTRIBUTIONS
 from campanile.engine import Engine
 from campanile.kit.times import Window, window
 from tests.attribution.batch import LEVELS, Batch
-from tests.oracle.attribution_histories import crowd
+from tests.oracle.attribution_histories import Crowd, crowd, shuffled
 from tests.support.attribution import EVERYTHING
 
 pytestmark = pytest.mark.slow
 
 HISTORIES = int(os.environ.get("CAMPANILE_TEST_HISTORIES", "1000"))
-ON_CLUSTER = max(60, HISTORIES // 10)
+ON_CLUSTER = max(100, HISTORIES // 5)
 PER_BATCH = 250
-SEED = int(os.environ.get("CAMPANILE_TEST_SEED", "0")) or Random().randrange(2**32)
+SEED = int(os.environ.get("CAMPANILE_TEST_SEED", "0")) or Random().randrange(1, 2**32)
 
 DAYS = (
     ("UTC", date(2026, 1, 10)),
@@ -37,47 +39,84 @@ DAYS = (
 )
 
 
-def batches(total: int, seed: int) -> Iterator[tuple[int, Batch, Window]]:
-    """Batches of histories around one local day each, and that day."""
-    for number in range((total + PER_BATCH - 1) // PER_BATCH):
-        random = Random(seed + number)
-        timezone, day = random.choice(DAYS)
-        range_ = window(day, day + timedelta(days=random.randint(0, 2)), timezone)
-        center = (
-            random.choice((range_.start, range_.end)) if random.random() < 0.7 else range_.start + timedelta(hours=9)
-        )
-        settings = {
+class Scene:
+    """Histories around one local day, and that day."""
+
+    def __init__(self, seed: int, size: int) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        timezone, day = self.random.choice(DAYS)
+        self.window: Window = window(day, day + timedelta(days=self.random.randint(0, 2)), timezone)
+        edges = (self.window.start, self.window.end)
+        center = self.random.choice(edges) if self.random.random() < 0.7 else edges[0] + timedelta(hours=9)
+        self.settings = {
             "timezone": timezone,
-            "exclude_machine": random.random() < 0.3,
-            "show_ios_impressions": random.random() < 0.7,
+            "exclude_machine": self.random.random() < 0.3,
+            "show_ios_impressions": self.random.random() < 0.7,
         }
-        crowds = [crowd(random, center) for _ in range(min(PER_BATCH, total - number * PER_BATCH))]
-        yield seed + number, Batch([(c.campaigns, c.events) for c in crowds], settings), range_
+        self.crowds = [crowd(self.random, center) for _ in range(size)]
+
+    def batch(self, crowds: list[Crowd]) -> Batch:
+        return Batch([(found.campaigns, found.events) for found in crowds], self.settings)
 
 
-async def compare(engine: Engine, seed: int, batch: Batch, range_: Window) -> None:
-    random = Random(seed)
+def scenes(total: int, seed: int) -> Iterator[Scene]:
+    for number in range((total + PER_BATCH - 1) // PER_BATCH):
+        yield Scene(seed + number, min(PER_BATCH, total - number * PER_BATCH))
+
+
+async def compare(engine: Engine, identifier: str, scene: Scene, batch: Batch) -> None:
+    random = Random(scene.seed)
     names = [campaign.campaign_id for campaign in batch.campaigns]
     for kind in ATTRIBUTIONS:
         everyone = {name: random.sample(LEVELS, 3) for name in names}
         some = {name: [0, 1] for name in random.sample(names, max(1, len(names) // 6))}
-        for targets, days in ((everyone, range_), (some, EVERYTHING)):
-            found = await batch.found(engine, f"w{seed}", kind, targets, days)
-            assert found == batch.expected(kind, targets, days), f"{kind}, CAMPANILE_TEST_SEED={seed}"
-        held, pairs = await batch.found_control(engine, f"w{seed}", kind, names, range_)
-        assert held == batch.expected_control(kind, names, range_), f"control, {kind}, CAMPANILE_TEST_SEED={seed}"
-        assert pairs == batch.expected_held_out(names, range_), f"hold-outs, CAMPANILE_TEST_SEED={seed}"
+        for targets, days in ((everyone, scene.window), (some, EVERYTHING)):
+            found = await batch.found(engine, identifier, kind, targets, days)
+            assert found == batch.expected(kind, targets, days), f"{kind}, CAMPANILE_TEST_SEED={scene.seed}"
+        held, pairs = await batch.found_control(engine, identifier, kind, names, scene.window)
+        expected = batch.expected_control(kind, names, scene.window)
+        assert held == expected, f"control, {kind}, CAMPANILE_TEST_SEED={scene.seed}"
+        expected_pairs = batch.expected_held_out(names, scene.window)
+        assert pairs == expected_pairs, f"hold-outs, CAMPANILE_TEST_SEED={scene.seed}"
 
 
-def run(engine: Engine, total: int) -> None:
-    for seed, batch, range_ in batches(total, SEED):
-        batch.write(engine, f"w{seed}")
-        asyncio.run(compare(engine, seed, batch, range_))
+def run(engine: Engine, total: int, capsys: Any) -> None:
+    with capsys.disabled():
+        print(f" [{total} histories, CAMPANILE_TEST_SEED={SEED}]", end="", flush=True)
+    for scene in scenes(total, SEED):
+        batch = scene.batch(scene.crowds)
+        log = batch.log(engine, f"w{scene.seed}")
+        for number in (1, 2, 3):
+            log.take(batch.part(number, of=3))
+        asyncio.run(compare(engine, f"w{scene.seed}", scene, batch))
 
 
-def test_random_histories(chdb_engine: Engine) -> None:
-    run(chdb_engine, HISTORIES)
+def test_random_histories(chdb_engine: Engine, capsys: Any) -> None:
+    run(chdb_engine, HISTORIES, capsys)
 
 
-def test_random_histories_on_a_cluster(cluster_engine: Engine) -> None:
-    run(cluster_engine, ON_CLUSTER)
+def test_random_histories_on_a_cluster(cluster_engine: Engine, capsys: Any) -> None:
+    run(cluster_engine, ON_CLUSTER, capsys)
+
+
+def test_late_facts_correct_past_days_at_once(engine: Engine) -> None:
+    """After every part of what happened the numbers are those of what is known so far."""
+    (scene,) = scenes(40, SEED)
+    log = scene.batch(scene.crowds).log(engine, "w")
+    for number in (1, 2, 3):
+        log.take(scene.batch(scene.crowds).part(number, of=3))
+        known = [Crowd(of.campaigns, of.events[: len(of.events) * number // 3]) for of in scene.crowds]
+        asyncio.run(compare(engine, "w", scene, scene.batch(known)))
+
+
+def test_another_order_changes_nothing(engine: Engine) -> None:
+    (scene,) = scenes(40, SEED + 1)
+    first = scene.batch(scene.crowds)
+    again = scene.batch([shuffled(scene.random, of) for of in scene.crowds])
+    first.log(engine, "first").take(first.part(1, of=1))
+    log = again.log(engine, "again")
+    for number in range(1, 6):
+        log.take(again.part(number, of=5))
+    for identifier in ("first", "again"):
+        asyncio.run(compare(engine, identifier, scene, first))

@@ -14,6 +14,8 @@ from campanile.attribution.repository import ConversionRepository
 from campanile.attribution.service import ConversionService
 from campanile.campaigns.schemas import Campaign, Goal
 from campanile.engine import Engine
+from campanile.intake.merges import Aliases
+from campanile.intake.repository import LogRepository
 from campanile.kit.hashing import identity_key
 from campanile.kit.times import Window
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
@@ -107,8 +109,10 @@ def service(engine: Engine, of: Iterable[Campaign]) -> ConversionService:
     return ConversionService(ConversionRepository(engine), Registry(of))
 
 
-def write(engine: Engine, identifier: str, events: Sequence[Fields], channels: Mapping[str, str]) -> None:
-    """Append events in their order; each takes the next sequence number. `channels`: of every campaign."""
+def write(
+    engine: Engine, identifier: str, events: Sequence[Fields], channels: Mapping[str, str], *, first: int = 1
+) -> None:
+    """Append events in their order; each takes the next sequence number from `first`. `channels`: of every campaign."""
     rows = [event for event in events if event["type"] != "user_merge"]
     if not rows:
         return
@@ -125,7 +129,7 @@ def write(engine: Engine, identifier: str, events: Sequence[Fields], channels: M
             "ts": [oracle.instant(event["ts"]) for event in rows],
             "event_key": [identity_key(identifier, event["event_id"]) for event in rows],
             "message_key": [0] * len(rows),
-            "sequence": list(range(1, len(rows) + 1)),
+            "sequence": list(range(first, first + len(rows))),
             "received_at": [CREATED] * len(rows),
             "channel": [channels.get(event.get("campaign_id", ""), "") for event in rows],
             "platform": [_platform(event, channels) for event in rows],
@@ -143,6 +147,34 @@ def write(engine: Engine, identifier: str, events: Sequence[Fields], channels: M
             "event_id": column("event_id"),
         },
     )
+
+
+class ArrivingLog:
+    """A log that facts arrive in, as the intake stores them: repetitions, and merges of users at any time."""
+
+    def __init__(self, engine: Engine, identifier: str, channels: Mapping[str, str]) -> None:
+        self._engine = engine
+        self._identifier = identifier
+        self._channels = channels
+        self._aliases = Aliases()
+        self._sequence = 1
+
+    def take(self, facts: Sequence[Fields]) -> None:
+        """Store one group."""
+        merges = [(fact["from_user_id"], fact["to_user_id"]) for fact in facts if fact["type"] == "user_merge"]
+        moves = self._aliases.moves(merges)
+        events = [
+            {**fact, "user_id": self._aliases.canonical(fact["user_id"])}
+            for fact in facts
+            if fact["type"] != "user_merge"
+        ]
+        write(self._engine, self._identifier, events, self._channels, first=self._sequence)
+        self._sequence += len(events) + 1
+        if moves:
+            log = LogRepository(self._engine)
+            log.append_aliases(self._identifier, moves, self._sequence)
+            log.copy_users(self._identifier, moves, self._sequence)
+            self._engine.note_merges(self._identifier, self._sequence)
 
 
 def _platform(event: Fields, channels: Mapping[str, str]) -> str:
