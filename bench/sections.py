@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench import floor, intake, stats
+from bench import dashboard, floor, intake, stats
 from bench.measure import Measured
 
 
@@ -36,6 +36,14 @@ SECTIONS = {
             "The hand-written query and PostgreSQL count only what one statement can: events and distinct users per "
             "campaign and type. Our answer also has funnels, failures, conversions and rates.",
             "PostgreSQL runs with `fsync=off` and default memory; its table is vacuumed, its index covers the query.",
+        ),
+    ),
+    "dashboard": Section(
+        "Dashboard",
+        lambda small: dashboard.run(rounds=2, recipients=2_000, campaigns=200) if small else dashboard.run(),
+        (
+            "The bare question counts events and distinct users of the campaigns shown, in one statement over the same "
+            "events in an engine of its own. The pages also count funnels, failures, conversions and the time series.",
         ),
     ),
     "floor": Section(

@@ -59,8 +59,8 @@ def run(rounds: int = 7, recipients: int = 100_000) -> Measured:
                 body = {"channel": "EMAIL", "delivery_type": "ONE_TIME", "name": campaign}
                 client.put(f"{server.url}/v1/campaigns/{campaign}", json=body).raise_for_status()
         server.stop()
-        _fill(folder / "server", credentials.workspace_id, recipients)
-        _fill(folder / "bare", credentials.workspace_id, recipients)
+        fill(folder / "server", credentials.workspace_id, recipients)
+        fill(folder / "bare", credentials.workspace_id, recipients)
         engine = open_engine(Settings(data=str(folder / "bare")))
         asks = _asks(engine, credentials.workspace_id)
         server.start()
@@ -139,7 +139,8 @@ def _days() -> tuple[date, date]:
     return FIRST.date(), FIRST.date() + timedelta(days=8)
 
 
-def _fill(data: Path, workspace: str, recipients: int) -> None:
+def fill(data: Path, workspace: str, recipients: int) -> None:
+    """Put the events of ten campaigns straight into the log of a stopped server."""
     engine = open_engine(Settings(data=str(data)))
     engine.migrate()
     start = datetime.combine(FIRST.date(), datetime.min.time()).isoformat(sep=" ")
