@@ -13,8 +13,8 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src"
 NOUNS = frozenset(
     {
-        "workspaces", "campaigns", "intake", "stats", "reports", "dashboard", "attribution", "experiments", "users",
-        "audit",
+        "workspaces", "campaigns", "intake", "hooks", "stats", "reports", "dashboard", "attribution", "experiments",
+        "users", "audit",
     }
 )  # fmt: skip
 MEETING_PLACES = frozenset({"service", "schemas", "event"})

@@ -29,6 +29,9 @@ from campanile.experiments.openapi import OPERATIONS as EXPERIMENT_OPERATIONS
 from campanile.experiments.routes import experiment_routes
 from campanile.experiments.service import ExperimentService
 from campanile.http.campaign_errors import campaign_envelopes
+from campanile.hooks.openapi import OPERATIONS as HOOK_OPERATIONS
+from campanile.hooks.routes import hook_routes
+from campanile.hooks.service import HookService
 from campanile.http.errors import ErrorRenderer
 from campanile.http.health import health_routes
 from campanile.http.middleware import wrap
@@ -40,6 +43,7 @@ from campanile.intake.routes import intake_routes
 from campanile.intake.service import IntakeService
 from campanile.metadata import migrate, open_metadata
 from campanile.metadata.idempotency import IdempotencyKeys
+from campanile.net.fetch import Fetcher
 from campanile.reports.definitions import DefinitionService
 from campanile.reports.download.openapi import OPERATIONS as DOWNLOAD_OPERATIONS
 from campanile.reports.download.routes import download_envelopes, download_routes
@@ -73,6 +77,7 @@ OPERATIONS = (
     *REPORT_OPERATIONS,
     *RUN_OPERATIONS,
     *DOWNLOAD_OPERATIONS,
+    *HOOK_OPERATIONS,
 )
 """Everything the API offers, for its description."""
 
@@ -107,6 +112,7 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         workspaces=workspaces,
         campaigns=campaigns,
         intake=intake,
+        hooks=HookService(engine, metadata, workspaces, intake, master_key, settings, clock, fetch=Fetcher()),
         numbers=numbers,
         stats=stats,
         experiments=ExperimentService(campaigns, conversions, stats, clock),
@@ -140,6 +146,7 @@ def application(services: Services) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         await services.intake.start()
+        await services.hooks.start()
         services.office.start()
         try:
             yield
@@ -165,6 +172,7 @@ def application(services: Services) -> Litestar:
             *report_routes(),
             *run_routes(),
             *download_routes(),
+            *hook_routes(),
             *dashboard_routes(),
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},

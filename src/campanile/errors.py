@@ -7,6 +7,7 @@
     ├── NotFound               404
     ├── MethodNotAllowed       405
     ├── RequestTimeout         408  the body arrived too slowly
+    ├── NotAcceptable          406  refused for good: do not try again
     ├── Conflict               409  contradicts what is stored
     ├── PreconditionFailed     412
     ├── PayloadTooLarge        413
@@ -82,6 +83,11 @@ class NotFound(CampanileError):
 class MethodNotAllowed(CampanileError):
     status = 405
     type = "method_not_allowed"
+
+
+class NotAcceptable(CampanileError):
+    status = 406
+    type = "not_acceptable"
 
 
 class RequestTimeout(CampanileError):

@@ -11,6 +11,7 @@ from campanile.clock import Clock
 from campanile.dashboard.rendering import Renderer
 from campanile.engine import Engine
 from campanile.experiments.service import ExperimentService
+from campanile.hooks.service import HookService
 from campanile.http.rate_limit import Limiter
 from campanile.intake.service import IntakeService
 from campanile.metadata import Metadata
@@ -39,6 +40,7 @@ class Services(msgspec.Struct, frozen=True):
     workspaces: WorkspaceService
     campaigns: CampaignService
     intake: IntakeService
+    hooks: HookService
     numbers: NumbersService
     stats: StatsService
     experiments: ExperimentService
@@ -63,6 +65,7 @@ class Services(msgspec.Struct, frozen=True):
     async def close(self) -> None:
         """End what works in the background, then close the stores."""
         await self.office.close()
+        await self.hooks.close()
         await self.intake.close()
         self.engine.close()
         self.metadata.close()

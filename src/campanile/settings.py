@@ -60,6 +60,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Events per second a workspace may send, sustained; beyond the burst: 429."""
     intake_burst: int = 100_000
     """Events a workspace may send at once before `intake_rate` applies."""
+    machine_rules: str = ""
+    """File with the rules by which opens and clicks of machines are told, as `docs/webhooks.md` describes; empty: the
+    usual ones."""
+    spool_bytes: int = 10 * 1024 * 1024 * 1024
+    """Bytes of webhook deliveries that may wait on disk while the store is down; beyond: 503."""
     failed_logins_per_minute: int = 60
     """Failed authentications per source address and minute; beyond: 429."""
     campaign_calls_per_second: int = 10

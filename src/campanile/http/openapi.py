@@ -42,6 +42,7 @@ _REASONS = {
     403: "The key may not do this, or names another workspace.",
     404: "There is no such thing in this workspace.",
     405: "The path has other methods.",
+    406: "The delivery cannot be trusted; the provider should not try again.",
     408: "The body arrived too slowly.",
     409: "The request contradicts what is stored.",
     410: "It was there and has expired.",

@@ -88,6 +88,8 @@ DETAIL_CHARS = 256
 """Characters of a reason's free text."""
 LINK_CHARS = 2_048
 """Characters of a link, its query string included."""
+USER_AGENT_CHARS = 2_048
+"""Characters of a user agent, which is looked at and not stored."""
 MAX_REVENUE = 10**12
 """Currency units, either sign."""
 REVENUE_DECIMALS = 4

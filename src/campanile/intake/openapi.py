@@ -29,7 +29,7 @@ _EVENT: Schema = {
                 "parent_campaign_id", "campaign_name", "instance_id", "platform", "locale", "variation", "user_id",
                 "device_id", "provider", "message_id", "transport", "source", "reason", "reason_detail", "link",
                 "link_id", "name", "goal", "currency", "flow_id", "flow_name", "device_platform", "from_user_id",
-                "to_user_id",
+                "to_user_id", "user_agent", "ip_address",
             ),
             _TEXT,
         ),

@@ -35,6 +35,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether custom events may carry names of the reserved prefix `moe_`: only receivers may, native calls not."""
     implied_attempts: bool = False
     """Whether campaigns that the request registers get attempted = sent + failed: receivers hear of no attempts."""
+    machine_rules: str = ""
+    """File with the rules by which opens and clicks of machines are told; empty: those of the package."""
     strict: bool = False
     """Whether unknown fields refuse an event instead of being ignored."""
     limits: Limits = Limits()

@@ -23,9 +23,10 @@ from campanile.errors import Problem, Unavailable
 from campanile.intake import telemetry
 from campanile.intake.batch import load_libraries
 from campanile.intake.committer import Committer, Outcome
-from campanile.intake.decode import BodyDecoder, Coding, Format
+from campanile.intake.decode import BodyDecoder, Coding, Format, content_coding
 from campanile.intake.ledger import Ledger
 from campanile.intake.limits import DEFAULT_ERRORS, IMPORT_LIMITS, Limits
+from campanile.intake.machines import machine_rules
 from campanile.intake.marks import Marks
 from campanile.intake.merges import Merges
 from campanile.intake.policy import Policy
@@ -136,6 +137,8 @@ class IntakeService:
         self._campaigns = campaigns
         self._clock = clock
         self._limits = limits or Limits()
+        self._machine_rules = settings.machine_rules
+        machine_rules(self._machine_rules)  # a mistake in the file shows at start
         log = LogRepository(engine)
         locks = WorkspaceLocks(metadata)
         self._marks = Marks(log, locks, clock)
@@ -222,7 +225,19 @@ class IntakeService:
         """
         return BodyDecoder(coding, self._limits, content_length=content_length)
 
+    def unpacker(self, content_encoding: str | None, content_length: int | None) -> BodyDecoder:
+        """The same for the coding that a `Content-Encoding` header names.
+
+        Raises:
+            UnsupportedMediaType: it is not known. PayloadTooLarge: the declared length is beyond the limit.
+        """
+        return self.decoder(content_coding(content_encoding), content_length)
+
     # --- the records
+
+    def is_machine(self, act: str, user_agent: str, address: str) -> bool:
+        """Whether an open or click was made by a machine; for receivers, which must not pass such things on."""
+        return machine_rules(self._machine_rules).machine(act, user_agent, address)
 
     async def take_events(self, request: IntakeRequest, body: BodyDecoder, ticket: Ticket) -> Reply:
         """Judge and store the events of a complete body; returns when they are durable and visible.
@@ -382,6 +397,7 @@ class IntakeService:
             pii_mode=settings.pii_mode,
             reject_placeholder_ids=settings.reject_placeholder_ids,
             keep_link_query=settings.keep_link_query,
+            machine_rules=self._machine_rules,
             strict=request.strict,
             limits=limits,
         )

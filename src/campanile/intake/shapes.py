@@ -45,6 +45,7 @@ OWN_FIELDS = frozenset(
     {
         "event_id", "time", "ts", "user_id", "device_id", "message_id", "instance_id", "reason_detail", "revenue",
         "attributes", "link", "link_id", "received_at", "from_user_id", "to_user_id",
+        "user_agent", "ip_address",
     }
 )  # fmt: skip
 """Fields that differ from event to event."""

@@ -19,7 +19,9 @@ from campanile.intake.limits import (
     LINK_CHARS,
     MAX_USER_NUMBER,
     MESSAGE_ID_CHARS,
+    USER_AGENT_CHARS,
 )
+from campanile.intake.machines import ACTS, machine_rules
 from campanile.intake.notices import Notices
 from campanile.intake.policy import Policy
 from campanile.intake.shapes import KNOWN_FIELDS, PAYLOAD_TYPES, Shape, complete, joined_detail, shape_of
@@ -31,8 +33,11 @@ from campanile.kit.pii import address_in, clean_link, masked, pseudonym
 __all__ = ["Validator", "complete", "is_event_id"]
 
 _RARE = frozenset(
-    {"reason_detail", "revenue", "attributes", "link", "link_id", "received_at", "from_user_id", "to_user_id"}
-)
+    {
+        "reason_detail", "revenue", "attributes", "link", "link_id", "received_at", "from_user_id", "to_user_id",
+        "user_agent", "ip_address",
+    }
+)  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _NOTHING: dict[str, object] = {}
@@ -255,7 +260,21 @@ class Validator:
             for name in ("from_user_id", "to_user_id"):
                 if rare[name] is not None:
                     self._ignore(name, prototype.type)
+        if rare["user_agent"] is not None or rare["ip_address"] is not None:
+            self._look_at_caller(prototype, rare, changes)
         return changes
+
+    def _look_at_caller(self, prototype: Event, rare: dict[str, object], changes: dict[str, object]) -> None:
+        """Tell machines by their user agent and address, which are forgotten then."""
+        agent = text(rare["user_agent"], "user_agent", USER_AGENT_CHARS)
+        address = text(rare["ip_address"], "ip_address", LABEL_CHARS)
+        if prototype.type in ACTS:
+            found = machine_rules(self._policy.machine_rules).machine(prototype.type, agent, address)
+            changes["machine"] = prototype.machine or found
+            return
+        for name in ("user_agent", "ip_address"):
+            if rare[name] is not None:
+                self._ignore(name, prototype.type)
 
     def _ignore(self, name: str, event_type: str) -> None:
         if self._policy.strict:

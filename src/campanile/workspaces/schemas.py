@@ -16,7 +16,16 @@ SCOPES: dict[KeyKind, frozenset[str]] = {
     "report": frozenset({"stats:read", "reports:read", "campaigns:read"}),
     "ingest": frozenset({"ingest:write", "ingest:read"}),
     "manage": frozenset(
-        {"campaigns:read", "campaigns:write", "reports:read", "reports:write", "ingest:read", "stats:read"}
+        {
+            "campaigns:read",
+            "campaigns:write",
+            "reports:read",
+            "reports:write",
+            "ingest:read",
+            "stats:read",
+            "hooks:read",
+            "hooks:write",
+        }
     ),
 }
 """What a key of each kind may do, unless it was made for less."""

@@ -1,0 +1,1 @@
+"""Receivers: what providers and others post about messages becomes events (ingest specification 2, 3)."""

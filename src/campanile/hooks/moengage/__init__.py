@@ -1,0 +1,1 @@
+"""Receivers for what MoEngage and its SDK users already send (ingest specification 2)."""
