@@ -28,10 +28,10 @@ from campanile.engine import Engine, open_engine
 from campanile.experiments.openapi import OPERATIONS as EXPERIMENT_OPERATIONS
 from campanile.experiments.routes import experiment_routes
 from campanile.experiments.service import ExperimentService
-from campanile.http.campaign_errors import campaign_envelopes
 from campanile.hooks.openapi import OPERATIONS as HOOK_OPERATIONS
 from campanile.hooks.routes import hook_routes
 from campanile.hooks.service import HookService
+from campanile.http.campaign_errors import campaign_envelopes
 from campanile.http.errors import ErrorRenderer
 from campanile.http.health import health_routes
 from campanile.http.middleware import wrap

@@ -31,6 +31,7 @@ class Ids(NamedTuple):
     user_id: str
     report_id: str
     run_id: str
+    hook_id: str
 
 
 class Call(NamedTuple):
@@ -253,6 +254,32 @@ def _file(prefix: str, name: str) -> Callable[[Ids], list[Call]]:
     return lambda ids: [Call(f"{prefix}/{ids.workspace_id}/{name}")]
 
 
+def _create_hook(ids: Ids) -> list[Call]:
+    return [Call("/v1/hooks", _json({"provider": "postmark", "name": f"Hook {ids.event_id}"}))]
+
+
+def _of_hook(rest: str = "") -> Callable[[Ids], list[Call]]:
+    return lambda ids: [Call(f"/v1/hooks/{ids.hook_id}{rest}")]
+
+
+def _at(path: str) -> Callable[[Ids], list[Call]]:
+    return lambda _: [Call(path)]
+
+
+def _streams(ids: Ids) -> list[Call]:
+    item = {
+        "event_name": "Notification Clicked Android", "event_code": "NOTIFICATION_CLICKED_MOE",
+        "event_uuid": f"{ids.event_id}-stream", "event_time": 1773831600, "uid": ids.user_id,
+        "event_attributes": {"campaign_id": ids.campaign_id},
+    }  # fmt: skip
+    return [Call("/v1/streams/moengage", _json({"events": [item]}))]
+
+
+def _track(ids: Ids) -> list[Call]:
+    body = {"type": "event", "customer_id": ids.user_id, "actions": [{"action": "bought", "user_time": 1773831600}]}
+    return [Call(f"/v1/event/{ids.workspace_id}", _json(body))]
+
+
 READERS, WRITERS = frozenset({"report", "manage"}), frozenset({"manage"})
 REPORT_CASES = (
     Case("GET", "/v1/reports", READERS, _list_reports),
@@ -336,6 +363,17 @@ CASES = (
     Case("GET", "/v1/ingest/status", frozenset({"ingest", "manage"}), _intake_state),
     Case("GET", "/v1/ingest/rejects", frozenset({"ingest", "manage"}), _rejects),
     *COMPANION_CASES,
+    Case("POST", "/v1/streams/moengage", frozenset({"ingest"}), _streams),
+    Case("POST", "/v1/event/{workspace_id}", frozenset({"ingest"}), _track),
+    Case("GET", "/v1/hooks", WRITERS, _at("/v1/hooks")),
+    Case("POST", "/v1/hooks", WRITERS, _create_hook),
+    Case("GET", "/v1/hooks/{hook_id}", WRITERS, _of_hook()),
+    Case("POST", "/v1/hooks/{hook_id}/test", WRITERS, _of_hook("/test")),
+    Case("GET", "/v1/hooks/{hook_id}/deliveries", WRITERS, _of_hook("/deliveries")),
+    Case("POST", "/v1/hooks/{hook_id}/rotate", WRITERS, _of_hook("/rotate")),
+    Case("GET", "/v1/dead-letters", WRITERS, _at("/v1/dead-letters")),
+    Case("POST", "/v1/dead-letters/retry", WRITERS, _at("/v1/dead-letters/retry")),
+    Case("DELETE", "/v1/hooks/{hook_id}", WRITERS, _of_hook()),
     *REPORT_CASES,
 )
 
@@ -344,3 +382,11 @@ PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("G
 
 LINK = Case("GET", "/v1/export/file/{token}", frozenset(), lambda _: [Call(f"/v1/export/file/{'x' * 43}")])
 """Opened by who knows the address, which is a secret; nobody is asked for a key."""
+
+NO_HOOK = f"/v1/hooks/sendgrid/{'x' * 26}"
+KEYLESS = (
+    LINK,
+    Case("POST", "/v1/hooks/{provider}/{address}", frozenset(), _at(NO_HOOK)),
+    Case("GET", "/v1/hooks/{provider}/{address}", frozenset(), _at(NO_HOOK)),
+)
+"""Routes that ask for no key: a secret address, or the signature of whoever posts there."""

@@ -23,7 +23,7 @@ from campanile.workspaces.schemas import CreatedWorkspace
 from tests.contract.routes import (
     CASES,
     COMPANION_CASES,
-    LINK,
+    KEYLESS,
     UNLIMITED,
     Call,
     Case,
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.slow
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 EXAMPLES = 25
 """Requests per test; the seeds vary from run to run, a failure prints how to repeat it."""
-BY_ROUTE = {(case.method, case.route): case for case in (*CASES, LINK)}
+BY_ROUTE = {(case.method, case.route): case for case in (*CASES, *KEYLESS)}
 BY_ROUTE |= {("HEAD", route): case._replace(method="HEAD") for (_, route), case in list(BY_ROUTE.items())}
 OTHER_STATES = {
     "POST /v1/report-runs/{run_id}/cancel": {409},
@@ -77,16 +77,26 @@ class World:
     run_id: str = ""
     doomed: str = ""
     """A report that may be deleted."""
+    hook_id: str = ""
+    doomed_hook: str = ""
 
     def define(self, name: str) -> str:
         return self.server.services.definitions.create(self.owner.workspace, "fuzz", report(name)).definition.id
+
+    def make_hook(self) -> str:
+        return self.server.services.hooks.hooks.create(self.owner.workspace.id, "postmark").hook.id
 
     def send(self, case: Case, call: Call, **changes: Any) -> int:
         """Send the request with valid credentials and judge the answer; returns its status."""
         kind = min(case.kinds, default="report")
         report_id = self.doomed if case.method == "DELETE" else self.report_id
+        hook_id = self.doomed_hook if case.method == "DELETE" else self.hook_id
         path = call.path.replace(IDS.report_id, report_id).replace(IDS.run_id, self.run_id)
-        call = call._replace(path=path.replace(f"/{IDS.workspace_id}/", f"/{self.owner.workspace.id}/"))
+        path = path.replace(IDS.hook_id, hook_id)
+        if path == f"/v1/event/{IDS.workspace_id}":
+            path += "/"
+        path = path.replace(f"/{IDS.workspace_id}/", f"/{self.owner.workspace.id}/")
+        call = call._replace(path=path.removesuffix("/") if path.startswith("/v1/event/") else path)
         given = headers(case, call, self.owner.workspace.id, key_of(self.owner, kind))
         given = {**changes.get("headers", {}), **given, **changes.get("overriding", {})}
         answer = self.server.client.request(
@@ -97,7 +107,10 @@ class World:
             self.judge_refusal(case, answer)
         status: int = answer.status_code
         if (case.method, status) == ("DELETE", 204):
-            self.doomed = self.define("Doomed")
+            if "/v1/hooks/" in path:
+                self.doomed_hook = self.make_hook()
+            else:
+                self.doomed = self.define("Doomed")
         return status
 
     def judge_refusal(self, case: Case, answer: Any) -> None:
@@ -121,6 +134,7 @@ def _world(embedded: EmbeddedEngine) -> Iterator[World]:
         server.send_events(owner, [event(IDS, event_id="yesterday", time="2026-03-17T12:00:00Z")])
         world = World(server, owner)
         world.report_id, world.doomed = world.define("Contract"), world.define("Doomed")
+        world.hook_id, world.doomed_hook = world.make_hook(), world.make_hook()
         server.services.definitions.run(owner.workspace, world.report_id, {})
         server.make_reports()
         world.run_id = server.services.runs.latest(owner.workspace.id, [world.report_id])[world.report_id]["id"]
@@ -167,7 +181,7 @@ def sendable(given: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, value in given.items() if isinstance(value, str) and value.isascii()}
 
 
-IDS = Ids("WS", "a" * 24, "fuzz-1", "fuzz-user", "REPORT", "RUN")
+IDS = Ids("WS", "a" * 24, "fuzz-1", "fuzz-user", "REPORT", "RUN", "HOOK")
 SEEDS = [(case, call) for case in CASES for call in case.calls(IDS)]
 
 JSON = st.recursive(

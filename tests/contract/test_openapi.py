@@ -8,6 +8,7 @@ from campanile.app import OPERATIONS
 from campanile.campaigns.companion.routes import companion_routes
 from campanile.campaigns.routes import campaign_routes
 from campanile.experiments.routes import experiment_routes
+from campanile.hooks.routes import hook_routes
 from campanile.http.openapi import document
 from campanile.intake.routes import intake_routes
 from campanile.reports.download.routes import download_routes
@@ -30,6 +31,7 @@ def test_every_route_is_described_and_every_description_has_a_route() -> None:
         run_routes,
         download_routes,
         companion_routes,
+        hook_routes,
     )
     served = {
         (method, path.replace(":str", "").replace("{rest:path}", "{app_id}/{filename}"))
