@@ -63,6 +63,8 @@ from campanile.stats.openapi import OPERATIONS as STATS_OPERATIONS
 from campanile.stats.repository import StatsRepository
 from campanile.stats.routes import stats_routes
 from campanile.stats.service import StatsService
+from campanile.stats.settled.repository import SettledRepository
+from campanile.stats.settled.service import SettledAnswers
 from campanile.users.service import UserService
 from campanile.workspaces.schemas import Workspace
 from campanile.workspaces.secrets import load_master_key
@@ -98,7 +100,10 @@ def build_services(settings: Settings, clock: Clock) -> Services:
     audit = AuditService(metadata, clock)
     campaigns = CampaignService(metadata, clock)
     conversions = ConversionService(ConversionRepository(engine), campaigns)
-    numbers = NumbersService(StatsRepository(engine), campaigns, conversions)
+    settled = SettledAnswers(SettledRepository(engine), clock, after=settings.settled_after)
+    numbers = NumbersService(
+        StatsRepository(engine), campaigns, conversions, settled if settings.settled_after >= 0 else None
+    )
     intake = IntakeService(engine, metadata, workspaces, campaigns, settings, clock, monotonic=time.monotonic)
     rows = RowsService(RowsRepository(engine), campaigns, RowConversions(engine, campaigns))
     stats = StatsService(campaigns, numbers)
@@ -114,6 +119,7 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         intake=intake,
         hooks=HookService(engine, metadata, workspaces, intake, master_key, settings, clock, fetch=Fetcher()),
         numbers=numbers,
+        settled=settled,
         stats=stats,
         experiments=ExperimentService(campaigns, conversions, stats, clock),
         analysis=Analysis(StatsRepository(engine), campaigns, numbers, conversions),

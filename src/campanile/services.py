@@ -25,6 +25,7 @@ from campanile.settings import Settings
 from campanile.stats.analysis import Analysis
 from campanile.stats.numbers import NumbersService
 from campanile.stats.service import StatsService
+from campanile.stats.settled.service import SettledAnswers
 from campanile.users.service import UserService
 from campanile.workspaces.service import WorkspaceService
 
@@ -42,6 +43,7 @@ class Services(msgspec.Struct, frozen=True):
     intake: IntakeService
     hooks: HookService
     numbers: NumbersService
+    settled: SettledAnswers
     stats: StatsService
     experiments: ExperimentService
     analysis: Analysis

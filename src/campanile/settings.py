@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Questions answered at the same time by the embedded engine (each holds one handle)."""
     query_timeout: float = 30.0
     """Seconds one question to the engine may take."""
+    settled_after: float = 60.0
+    """Seconds without a new event after which a campaign is answered from prepared integers; negative: never."""
     commit_interval: float = 0.02
     """Seconds the intake waits for more events before it writes a group."""
     commit_rows: int = 10_000

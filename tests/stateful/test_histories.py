@@ -30,7 +30,7 @@ _numbers = itertools.count()
 @pytest.fixture(params=["chdb", "cluster"], scope="module")
 def server(request: pytest.FixtureRequest, embedded: EmbeddedEngine) -> Iterator[InProcess]:
     url = request.getfixturevalue("cluster").url if request.param == "cluster" else ""
-    with running(embedded, NOW, url) as running_server:
+    with running(embedded, NOW, url, settled_after=0) as running_server:
         yield running_server
 
 
@@ -86,6 +86,8 @@ def check(server: InProcess, history: History, data: st.DataObject) -> None:
     deliver(server, owner, history, data)
     past = history.workspace()
     found = {kind: answers(server, owner, history, kind) for kind in ("TOTAL", "UNIQUE")}
+    server.services.settled.settle_all()
+    assert {kind: answers(server, owner, history, kind) for kind in found} == found, "integers answer as the log does"
     for fields in history.campaigns:
         campaign_id = fields["campaign_id"]
         for kind, nodes in found.items():

@@ -11,9 +11,10 @@ import msgspec
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
 from campanile.kit.hashing import identity_key
-from campanile.kit.times import window
+from campanile.kit.times import Window, window
 from campanile.stats.numbers import CampaignNumbers, NumbersService
 from campanile.stats.repository import StatsRepository
+from campanile.stats.settled.service import SettledAnswers
 from campanile.workspaces.schemas import Workspace, WorkspaceSettings
 from tests.oracle import model
 from tests.support.attribution import service
@@ -109,11 +110,19 @@ def write(engine: Engine, workspace: str, events: Sequence[Mapping[str, Any]]) -
     )
 
 
-async def measured(engine: Engine, past: model.Workspace, identifier: str = "w") -> dict[str, CampaignNumbers]:
-    """Numbers of all campaigns of a past that is already in the log."""
+async def measured(
+    engine: Engine,
+    past: model.Workspace,
+    identifier: str = "w",
+    *,
+    days: Window | None = None,
+    settled: SettledAnswers | None = None,
+) -> dict[str, CampaignNumbers]:
+    """Numbers of all campaigns of a past that is already in the log, over `days` or what its request asks for."""
     campaigns = [campaign_of(fields) for fields in past.campaigns]
-    numbers = NumbersService(StatsRepository(engine), Family(campaigns), service(engine, campaigns))
-    first, last = (date.fromisoformat(past.request[name]) for name in ("start_date", "end_date"))
+    numbers = NumbersService(StatsRepository(engine), Family(campaigns), service(engine, campaigns), settled)
     workspace = workspace_of(identifier, past.settings)
-    days = window(first, last, workspace.settings.timezone)
+    if days is None:
+        first, last = (date.fromisoformat(past.request[name]) for name in ("start_date", "end_date"))
+        days = window(first, last, workspace.settings.timezone)
     return await numbers.measure(workspace, campaigns, days, "VIEW_THROUGH", all_platforms=True)

@@ -103,6 +103,10 @@ class Engine(ABC):
         """Users of the workspace have been merged, or are about to be; questions see the merges up to a sequence."""
         self._merged_through[workspace] = max(through, self._merged_through.get(workspace, 0))
 
+    def merged_through(self, workspace: str) -> int | None:
+        """The sequence up to which questions see merges of users of the workspace; None where there are none."""
+        return self._merged_through.get(workspace)
+
     async def answer(self, question: str, workspace: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """`ask` in the engine's own threads."""
         loop = asyncio.get_running_loop()

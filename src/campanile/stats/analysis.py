@@ -21,8 +21,9 @@ from campanile.metrics.formulas import channel_fraction, performance_stats, rate
 from campanile.metrics.pairs import ZERO, MetricType, Pair
 from campanile.metrics.registry import COUNTS, RATES
 from campanile.metrics.snapshots import Cells
+from campanile.stats.levels import Level
 from campanile.stats.numbers import Credits, NumbersService
-from campanile.stats.repository import Level, Scope, StatsRepository
+from campanile.stats.repository import Scope, StatsRepository
 from campanile.stats.schemas import Attribution, GroupTotals, Measured, Point, Series, SeriesUnit, Totals
 from campanile.stats.tree import campaign_tree
 from campanile.workspaces.schemas import Workspace

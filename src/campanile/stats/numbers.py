@@ -17,22 +17,23 @@ import msgspec
 
 from campanile.attribution.schemas import ControlNumbers, Conversions, CreditKey
 from campanile.campaigns.schemas import Campaign
-from campanile.kit.ordering import natural_key
 from campanile.kit.times import Window
 from campanile.metrics.channels import (
     ALL_LOCALES,
     ALL_PLATFORMS,
     ALL_VARIATIONS,
     CAMPAIGN_CONTROL_GROUP,
-    CHANNELS,
     GLOBAL_CONTROL_GROUP,
 )
 from campanile.metrics.funnel import control_funnel, funnel, reach_step, user_steps
 from campanile.metrics.pairs import ZERO, Pair
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
 from campanile.metrics.snapshots import Cells, Sums
-from campanile.stats.repository import Dimension, Level, Scope, StatsRepository
+from campanile.stats.levels import Level, levels, platforms_of, split_of
+from campanile.stats.repository import Dimension, Scope, StatsRepository
 from campanile.stats.schemas import Attribution
+from campanile.stats.settled.entry import Settled
+from campanile.stats.settled.service import SettledAnswers
 from campanile.workspaces.schemas import Workspace
 
 CONTROL_REASONS = {CAMPAIGN_CONTROL_GROUP: CAMPAIGN_CONTROL, GLOBAL_CONTROL_GROUP: GLOBAL_CONTROL}
@@ -104,8 +105,16 @@ class Credits(Protocol):
 class NumbersService:
     """Counts campaigns over a window."""
 
-    def __init__(self, repository: StatsRepository, campaigns: Families, credits: Credits) -> None:
+    def __init__(
+        self,
+        repository: StatsRepository,
+        campaigns: Families,
+        credits: Credits,
+        settled: SettledAnswers | None = None,
+    ) -> None:
+        """Without `settled`, everything is read from the log."""
         self._repository = repository
+        self._settled = settled
         self._campaigns = campaigns
         self._credits = credits
 
@@ -144,16 +153,25 @@ class NumbersService:
             self._campaigns.children_of, workspace.id, [campaign.campaign_id for campaign in campaigns]
         )
         scope = Scope.of(campaigns, children, window, workspace.settings)
+        settled = await self._settled.ready(workspace, campaigns, children) if self._settled is not None else {}
+        moving = scope.only(number for number in range(len(campaigns)) if number not in settled)
         dimensions, cells = await asyncio.gather(
-            self._repository.dimensions(workspace.id, scope), self._repository.snapshot_cells(workspace.id, scope)
+            self._repository.dimensions(workspace.id, moving), self._repository.snapshot_cells(workspace.id, moving)
         )
-        trees = [
-            _Tree(campaign, scope.members_of(number), dimensions, cells, attribution, all_platforms)
-            for number, campaign in enumerate(campaigns)
-        ]
+        trees = []
+        for number, campaign in enumerate(campaigns):
+            members = scope.members_of(number)
+            rows = [row for member in members for row in dimensions.get(member, ())]
+            if number in settled:
+                rows = settled[number].dimensions(window)
+            trees.append(_Tree(campaign, members, rows, cells, attribution, all_platforms))
+        settled = {number: entry for number, entry in settled.items() if entry.knows(trees[number].levels)}
+        for number, entry in settled.items():
+            trees[number].fill_from(entry, number, window)
         scope = scope.with_levels(tree.levels for tree in trees)
+        moving = scope.only(number for number in range(len(campaigns)) if number not in settled)
         _, credited = await asyncio.gather(
-            self._fill(workspace.id, scope, trees, cells, attribution),
+            self._fill(workspace.id, moving, trees, cells, attribution),
             self._credits.credited(workspace, campaigns, [tree.credit_levels for tree in trees], window, attribution),
         )
         for (target, *place, goal), conversions in credited.items():
@@ -189,7 +207,7 @@ class NumbersService:
             trees[target].at(place).failures[reason] = pair
         for (target, *place, goal), numbers in goals.items():
             trees[target].at(place).goals[goal] = GoalNumbers(*numbers)
-        for number, tree in enumerate(trees):
+        for number, tree in enumerate(trees):  # settled ones have none
             tree.reported_steps = {step for member in scope.members_of(number) for step in reported.get(member, ())}
         for answer in survivors:
             for (target, *place, step), pair in answer.items():
@@ -231,13 +249,12 @@ class _Tree:
         self,
         campaign: Campaign,
         members: frozenset[str],
-        dimensions: Mapping[str, Sequence[Dimension]],
+        rows: Sequence[Dimension],
         cells: Cells,
         attribution: str,
         all_platforms: bool,
     ) -> None:
         self.campaign = campaign
-        rows = [row for member in members for row in dimensions.get(member, ())]
         places = {(row.platform, row.locale, row.variation) for row in rows} | cells.places(members)
         self.has_failures = any(row.failures for row in rows)
         self.has_qualifications = any(row.qualifications for row in rows)
@@ -247,21 +264,19 @@ class _Tree:
         self._members = members
         self._attribution = attribution
         self._places = places
-        self.platforms = _platforms(campaign, {platform for platform, _, _ in places if platform})
+        self.platforms = platforms_of(
+            campaign.channel, campaign.platforms, {platform for platform, _, _ in places if platform}
+        )
         self.all_platforms = all_platforms
-        self.locales = _split({locale for _, locale, _ in places}, campaign.locales)
-        self.variations = _split({variation for _, _, variation in places}, campaign.variations)
+        self.locales = split_of({locale for _, locale, _ in places}, campaign.locales)
+        self.variations = split_of({variation for _, _, variation in places}, campaign.variations)
         self._nodes: dict[NodeKey, _Node] = defaultdict(_Node)
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """Levels on which this campaign has nodes that differ from those of another level."""
-        return tuple(
-            Level(by_platform, by_locale, by_variation)
-            for by_platform in ((True, False) if self.all_platforms and len(self.platforms) > 1 else (True,))
-            for by_locale in ((False, True) if self.locales else (False,))
-            for by_variation in ((False, True) if self.variations else (False,))
-        )
+        over_all = self.all_platforms and len(self.platforms) > 1
+        return levels(over_all, split_locales=bool(self.locales), split_variations=bool(self.variations))
 
     @property
     def credit_levels(self) -> tuple[int, ...]:
@@ -282,6 +297,20 @@ class _Tree:
             for key, reason in CONTROL_REASONS.items()
             if enabled[key] or any(self._held_out(platform, reason).total for platform in self.platforms)
         }
+
+    def fill_from(self, entry: Settled, number: int, window: Window) -> None:
+        """Take everything from a settled entry; `number` is the campaign's among those asked for."""
+        levels = self.levels
+        for (_, *place, metric), pair in entry.counts(number, window, levels).items():
+            self.at(place).counts[metric] = pair
+        for (_, *place, reason), pair in entry.failures(number, window, levels).items():
+            self.at(place).failures[reason] = pair
+        for (_, *place, goal), numbers in entry.attributed(number, window, levels, self._attribution).items():
+            self.at(place).goals[goal] = GoalNumbers(*numbers)
+        coverage = self._cells.funnel_coverage(user_steps(self.campaign.channel))
+        for (_, *place, stage), pair in entry.depths(number, window, levels).items():
+            for covered in coverage:  # cells of other campaigns: nothing of this one is covered
+                self.at(place).stages[covered][stage] = pair
 
     def at(self, place: Sequence[str]) -> _Node:
         platform, locale, variation = place
@@ -376,23 +405,6 @@ def _goals(
         known = goals.get(goal, GoalNumbers())
         goals[goal] = GoalNumbers(known.total + total, known.unique + unique, known.revenue + revenue)
     return goals
-
-
-def _platforms(campaign: Campaign, seen: set[str]) -> list[str]:
-    """Configured platforms and those with events, in the channel's order."""
-    channel = CHANNELS[campaign.channel]
-    keys = {*campaign.platforms, *seen} if channel.device_platforms else {channel.key, *seen}
-    order = {platform: position for position, platform in enumerate(channel.platforms)}
-    return sorted(keys, key=lambda key: (order.get(key, len(order)), key))
-
-
-def _split(seen: set[str], declared: Sequence[str]) -> list[str]:
-    """Named values, if there are at least two: declared ones first, then by name."""
-    named = seen - {""}
-    if len(named) < 2:
-        return []
-    order = {name: position for position, name in enumerate(declared)}
-    return sorted(named, key=lambda name: (order.get(name, len(order)), natural_key(name)))
 
 
 def _add(counted: Mapping[str, Pair], reported: Mapping[str, Pair]) -> dict[str, Pair]:

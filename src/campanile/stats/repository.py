@@ -19,6 +19,7 @@ from campanile.metrics.pairs import Pair
 from campanile.metrics.registry import COUNTS
 from campanile.metrics.rows import METRIC_KEYS, METRIC_NUMBERS, BotMode, UnsubscribeBot, class_metrics
 from campanile.metrics.snapshots import Cells
+from campanile.stats.levels import Level
 from campanile.workspaces.schemas import WorkspaceSettings
 
 DEVICE_STEPS = sorted(step for step in REPORTABLE_STEPS if STEPS[step].count)
@@ -28,19 +29,6 @@ Key = tuple[Any, ...]
 """(target number, platform, locale, variation, metric | reason | step | goal | stage); '' = rolled up."""
 
 LEVEL_BITS = 3
-
-
-class Level(NamedTuple):
-    """Which dimensions a level of the tree keeps apart."""
-
-    by_platform: bool
-    by_locale: bool
-    by_variation: bool
-
-    @property
-    def bits(self) -> int:
-        """As the questions know it."""
-        return self.by_platform + 2 * self.by_locale + 4 * self.by_variation
 
 
 class Dimension(NamedTuple):
@@ -137,7 +125,7 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 @cache
-def _class_metrics(bot_mode: BotMode, unsubscribe_bot: UnsubscribeBot) -> list[list[int]]:
+def metrics_of_classes(bot_mode: BotMode, unsubscribe_bot: UnsubscribeBot) -> list[list[int]]:
     return class_metrics(bot_mode, unsubscribe_bot)
 
 
@@ -194,7 +182,7 @@ class StatsRepository:
             **_members(scope),
             **_covered(cells.counts, scope),
             implied=[int(flag) for flag in scope.implied],
-            class_metrics=_class_metrics(settings.bot_mode, settings.unsubscribe_bot),
+            class_metrics=metrics_of_classes(settings.bot_mode, settings.unsubscribe_bot),
             ios_substitute=int(not settings.show_ios_impressions),
             entry_steps=_entry_steps(scope),
         )
@@ -218,7 +206,7 @@ class StatsRepository:
         wanted = {METRIC_NUMBERS[key] for key in metrics}
         classes = [
             [number for number in numbers if number in wanted]
-            for numbers in _class_metrics(settings.bot_mode, settings.unsubscribe_bot)
+            for numbers in metrics_of_classes(settings.bot_mode, settings.unsubscribe_bot)
         ]
         rows = await self._engine.answer(
             "series",
@@ -279,7 +267,7 @@ class StatsRepository:
             workspace,
             **_members(scope),
             **_range(scope.window),
-            **_stages(channel),
+            **stages_of(channel),
             device_steps=DEVICE_STEPS,
         )
         return _pairs(rows)
@@ -293,7 +281,7 @@ class StatsRepository:
             workspace,
             **_members(scope),
             **_covered(covered, scope),
-            **_stages(channel),
+            **stages_of(channel),
         )
         return _pairs(rows)
 
@@ -338,7 +326,7 @@ def _covered(covered: Sequence[str], scope: Scope) -> dict[str, Any]:
     }
 
 
-def _stages(channel: str) -> dict[str, Any]:
+def stages_of(channel: str) -> dict[str, Any]:
     stages = reason_stages(channel)
     return {"reasons": list(stages), "stages": list(stages.values()), "entry_steps": list(entry_steps(channel))}
 
