@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The same for any 60 minutes."""
     report_jobs: int = 2
     """Reports and deliveries worked on at the same time by this process; 0 leaves them to `campanile worker`."""
+    report_calls: int = 60
+    """Calls of the report API per minute and key, downloads by name left out; beyond: 429."""
     report_content_type: str = "application/gzip"
     """Media type of downloads by name. They are zip archives; the default is what clients of the original expect."""
     hide_unknown_app_id: bool = False

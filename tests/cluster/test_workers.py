@@ -123,6 +123,7 @@ def _site(postgres_url: str, tmp_path: Path) -> Iterator[Site]:
                 "metadata_url": stack.enter_context(postgres_database(postgres_url)),
                 "secret_key": "a key of thirty-two characters or more",
                 "min_free_bytes": "0",
+                "report_calls": "1000000",
             },
         )
 

@@ -80,8 +80,7 @@ def running(embedded: EmbeddedEngine, now: datetime, engine_url: str = "", **set
     embedded.release()
     clock = FixedClock(now)
     with scratch_folder("stats") as folder:
-        services = build_services(
-            Settings(**{"data": str(folder), "engine_url": engine_url, "report_jobs": 0, **settings}), clock
-        )
+        usual = {"data": str(folder), "engine_url": engine_url, "report_jobs": 0, "report_calls": 10**9}
+        services = build_services(Settings(**{**usual, **settings}), clock)
         with TestClient(application(services)) as client:
             yield InProcess(client, services, clock)

@@ -24,7 +24,7 @@ from campanile.demo import Demo
 from campanile.demo.check import Comparison
 from campanile.demo.reports import compare_mail, definitions
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.5
 """Pause between two questions about a run."""
 LINES = 4
 """Lines of a file that are shown."""

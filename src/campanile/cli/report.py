@@ -17,7 +17,7 @@ from campanile.client import CampanileClient, Refused
 from campanile.reports.schemas import CHANNELS
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 """Pause between two questions about a run that is waited for."""
 FINAL = frozenset({"SUCCESSFUL", "NO_DATA", "FAILED", "CANCELLED", "MISSED", "EXPIRED"})
 """Statuses of runs that nothing follows."""

@@ -61,6 +61,22 @@ async def require(request: Request[Any, Any, Any], services: Gate, scope: str) -
     return principal
 
 
+async def require_within(
+    request: Request[Any, Any, Any], services: Gate, scope: str, *, purpose: str, limit: int
+) -> Principal:
+    """`require`, for `limit` requests per minute and key; `purpose` tells what is counted together.
+
+    Raises:
+        RateLimited: the key has used them up. Otherwise as `require`.
+    """
+    principal = await require(request, services, scope)
+    quota = await services.limiter.hit(f"{purpose}:{principal.key_id}", limit)
+    context_of(request.scope).headers.update(quota.headers())
+    if not quota.allowed:
+        raise RateLimited("Too many requests with this key; try again later.", retry_after=quota.retry_after)
+    return principal
+
+
 async def authenticate(request: Request[Any, Any, Any], services: Gate, *, bearer: bool = False) -> Principal:
     """The owner of the key in `Authorization`, whatever its scopes.
 

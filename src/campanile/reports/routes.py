@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter, SkipValidation
 
 from campanile.errors import InvalidInput
-from campanile.http.auth import Gate, require
+from campanile.http.auth import Gate, require_within
 from campanile.http.idempotency import Answer, IdempotencyKeys, once
 from campanile.http.requests import MERGE_PATCH, chosen, if_match, number, query, read_json
 from campanile.http.responses import JSON, ReadyResponse
@@ -60,6 +60,12 @@ ReportId = Annotated[str, Parameter(description="Id of the definition.")]
 AnyRequest = Request[Any, Any, Any]
 
 
+async def admitted(request: AnyRequest, services: Gate, scope: str) -> Principal:
+    """The caller of a route of reports, who must hold `scope`, if its key may call once more within this minute."""
+    limit = services.settings.report_calls
+    return await require_within(request, services, scope, purpose="reports", limit=limit)
+
+
 def report_routes() -> list[HTTPRouteHandler]:
     """The routes of report definitions. Handlers get `services`."""
     return [
@@ -85,7 +91,7 @@ def report_routes() -> list[HTTPRouteHandler]:
 @route(PATH, http_method=["GET"], status_code=200, summary="Report definitions", tags=["reports"])
 async def list_reports(request: AnyRequest, services: Services) -> ReadyResponse:
     """A page of definitions. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     parameters = query(request, "q", "status", "report_type", "created_by", "sort", "limit", "cursor")
     wanted = Query(
         text=parameters.get("q", ""),
@@ -104,7 +110,7 @@ async def list_reports(request: AnyRequest, services: Services) -> ReadyResponse
 @route(PATH, http_method=["POST"], status_code=201, summary="Create a report definition", tags=["reports"])
 async def create_report(request: AnyRequest, services: Services) -> ReadyResponse:
     """201 with the definition; with `dry_run=true` 200 with what it would be. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     dry = chosen(query(request, "dry_run"), "dry_run", ("false", "true")) == "true"
     body, raw = await read_json(request, limit=BODY_BYTES)
     if dry:
@@ -117,7 +123,7 @@ async def create_report(request: AnyRequest, services: Services) -> ReadyRespons
 @route(PATH + "/{report_id:str}", http_method=["GET"], status_code=200, summary="A report definition", tags=["reports"])
 async def get_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """The definition; `ETag` is its version. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     query(request)
     return _definition(principal, await _in_thread(partial(services.definitions.view, principal.workspace, report_id)))
 
@@ -131,7 +137,7 @@ async def get_report(request: AnyRequest, services: Services, report_id: ReportI
 )
 async def put_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """Saves another document as the next version. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     _, raw = await read_json(request, limit=BODY_BYTES)
     replace = partial(
@@ -154,7 +160,7 @@ async def put_report(request: AnyRequest, services: Services, report_id: ReportI
 )
 async def patch_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """Applies a JSON merge patch. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     _, raw = await read_json(request, limit=BODY_BYTES, media=(MERGE_PATCH, JSON))
     change = partial(
@@ -177,7 +183,7 @@ async def patch_report(request: AnyRequest, services: Services, report_id: Repor
 )
 async def delete_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """Ends its runs, purges its files and frees its name. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     delete = services.definitions.delete
     await _in_thread(partial(delete, principal.workspace.id, report_id, if_match=if_match(request)))
@@ -193,7 +199,7 @@ async def delete_report(request: AnyRequest, services: Services, report_id: Repo
 )
 async def duplicate_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """A draft with everything of the original, under another name. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES, optional=True)
     find = Findings()
@@ -250,7 +256,7 @@ async def resume_report(request: AnyRequest, services: Services, report_id: Repo
 )
 async def run_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """A run apart from the schedule: `{"window": {"start", "end"}, "file_date"}`. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES, optional=True)
     start = partial(services.definitions.run, principal.workspace, report_id, raw)
@@ -270,7 +276,7 @@ async def run_report(request: AnyRequest, services: Services, report_id: ReportI
 )
 async def backfill_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """One run per past slot: `{"from", "to", "overwrite"}`. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES)
     start = partial(services.definitions.backfill, principal.workspace, report_id, raw)
@@ -290,7 +296,7 @@ async def backfill_report(request: AnyRequest, services: Services, report_id: Re
 )
 async def preview_report(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """Headers and up to 20 rows per channel, as files would show them now. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     query(request)
     await _nothing(request)
     found = await _in_thread(partial(services.definitions.get, principal.workspace.id, report_id))
@@ -306,7 +312,7 @@ async def preview_report(request: AnyRequest, services: Services, report_id: Rep
 )
 async def preview_document(request: AnyRequest, services: Services) -> ReadyResponse:
     """The same for a definition in the body. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     query(request)
     _, raw = await read_json(request, limit=BODY_BYTES)
     spec = await _in_thread(partial(services.definitions.spec, principal.workspace, raw))
@@ -322,7 +328,7 @@ async def preview_document(request: AnyRequest, services: Services) -> ReadyResp
 )
 async def report_versions(request: AnyRequest, services: Services, report_id: ReportId) -> ReadyResponse:
     """Who saved what and when, newest first. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     query(request)
     found = await _in_thread(partial(services.definitions.versions, principal.workspace.id, report_id))
     return _answer({"versions": found})
@@ -331,7 +337,7 @@ async def report_versions(request: AnyRequest, services: Services, report_id: Re
 @route("/v1/report-columns", http_method=["GET"], status_code=200, summary="Columns of reports", tags=["reports"])
 async def report_columns(request: AnyRequest, services: Services) -> ReadyResponse:
     """What files can show, per channel. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     parameters = query(request, "channel", "q", "attribution_model")
     channel = chosen(parameters, "channel", ("", *CHANNELS)) or None
     model = chosen(parameters, "attribution_model", _MODELS) or principal.workspace.settings.attribution_model
@@ -342,7 +348,7 @@ async def report_columns(request: AnyRequest, services: Services) -> ReadyRespon
 async def _move(
     request: AnyRequest, services: ReportGate, move: Callable[[Workspace, str], View], report_id: str
 ) -> ReadyResponse:
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     body = await _nothing(request)
 

@@ -25,4 +25,4 @@ def files() -> Iterator[World]:
 @pytest.fixture
 def app(files: World) -> Any:
     """A fresh application over them: nobody has failed yet."""
-    return application(files, Settings())
+    return application(files, Settings(report_calls=10**6))

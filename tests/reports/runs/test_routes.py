@@ -50,7 +50,7 @@ class Desk:
         self.definitions = DefinitionService(world.metadata, world.clock, campaigns, world.runs)
         self.previews = PreviewService(world.rows, lambda _: 1, world.clock)
         self.limiter = Limiter(world.clock)
-        self.settings = Settings()
+        self.settings = Settings(report_calls=10**6)
         self.idempotency = IdempotencyKeys(world.metadata, world.clock)
         self.owner = world.workspaces.create("Owner", id="OWNER")
         self.stranger = world.workspaces.create("Stranger", id="STRANGER")

@@ -21,7 +21,7 @@ DAILY = {"type": "daily", "time": "06:00", "start_date": "2026-03-10"}
 
 @pytest.fixture(scope="module")
 def server(embedded: EmbeddedEngine) -> Iterator[InProcess]:
-    with running(embedded, NOW) as server:
+    with running(embedded, NOW, report_calls=60) as server:
         yield server
 
 
@@ -216,6 +216,18 @@ def test_a_deleted_report_takes_its_files_along_and_frees_its_name(reports: Repo
     assert reports.run(queued)["status"] == "CANCELLED"
     assert reports.download(f"Deleted_{FILE_DATE}").status_code == 400
     reports.create("deleted")
+
+
+def test_calls_are_limited_per_key_and_minute(reports: Reports) -> None:
+    others = Reports(reports.server, fill(reports.server, "Other"))
+    answers = [reports.call("GET", "/v1/report-runs") for _ in range(62)]
+    assert [answer.status_code for answer in answers] == [200] * 60 + [429] * 2
+    assert [answer.headers["x-ratelimit-remaining"] for answer in answers[::30]] == ["59", "29", "0"]
+    assert (error(answers[61]), answers[61].headers["Retry-After"]) == ((429, "rate_limited"), "60")
+    assert others.call("GET", "/v1/reports").status_code == 200
+    assert reports.download("Nothing_20260318").status_code == 400, "downloads by name are not counted"
+    reports.server.fresh_window()
+    assert reports.call("GET", "/v1/reports").status_code == 200
 
 
 def test_columns_of_the_catalogue_can_be_asked_for(reports: Reports) -> None:

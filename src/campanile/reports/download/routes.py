@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter, SkipValidation
 
 from campanile.errors import NotFound, RateLimited
-from campanile.http.auth import Gate, require, source_of
+from campanile.http.auth import Gate, source_of
 from campanile.http.context import RequestContext, context_of
 from campanile.http.errors import Envelope, Failure
 from campanile.http.files import EmptyJson, FileResponse
@@ -21,6 +21,7 @@ from campanile.http.responses import ReadyResponse
 from campanile.reports.download.conditions import http_date, select
 from campanile.reports.download.request import given_signature, read_path
 from campanile.reports.download.service import BadSignature, DownloadService, Parser, daily_name, report_name
+from campanile.reports.routes import admitted
 from campanile.reports.runs.schemas import File
 
 FAILED_SIGNATURES = 60
@@ -74,7 +75,7 @@ async def get_daily_file_v1(request: AnyRequest, services: Services) -> ReadyRes
 @route("/v1/report-runs/{run_id:str}/file", http_method=["GET", "HEAD"], tags=["report runs"])
 async def get_run_file(request: AnyRequest, services: Services, run_id: RunId) -> ReadyResponse:
     """The file of a run. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     file = await anyio.to_thread.run_sync(services.downloads.by_run, principal.workspace.id, run_id)
     return await _sent(request, services, file, _media_type(file))
 
@@ -90,7 +91,7 @@ async def get_linked_file(request: AnyRequest, services: Services, token: Token)
             await _note_failure(request, services, "link")
         raise
     if linked.require_login:
-        principal = await require(request, services, "reports:read")
+        principal = await admitted(request, services, "reports:read")
         if principal.workspace.id != linked.workspace_id:
             raise NotFound("There is no such link.", attribute="token")
     return await _sent(request, services, linked.file, _media_type(linked.file))

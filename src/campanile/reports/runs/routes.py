@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter, SkipValidation
 
 from campanile.errors import InvalidInput
-from campanile.http.auth import Gate, require
+from campanile.http.auth import Gate
 from campanile.http.idempotency import Answer, IdempotencyKeys, once
 from campanile.http.requests import chosen, number, query, read_json
 from campanile.http.responses import ReadyResponse
@@ -23,6 +23,7 @@ from campanile.reports.delivery.secrets import webhook_secret
 from campanile.reports.listing import LARGEST_PAGE, PAGE
 from campanile.reports.parts import recipients
 from campanile.reports.reading import Fields, Findings, parse_date
+from campanile.reports.routes import admitted
 from campanile.reports.runs.schemas import STATES, Run, RunState
 from campanile.reports.runs.service import Query, RunService
 from campanile.workspaces.schemas import Workspace
@@ -58,7 +59,7 @@ def run_routes() -> list[HTTPRouteHandler]:
 @route(PATH, http_method=["GET"], status_code=200, summary="Report runs", tags=["report runs"])
 async def list_runs(request: AnyRequest, services: Services) -> ReadyResponse:
     """A page of runs, newest first. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     names = ("definition_id", "status", "file_date_from", "file_date_to", "limit", "cursor")
     parameters = query(request, *names)
     wanted = Query(
@@ -76,7 +77,7 @@ async def list_runs(request: AnyRequest, services: Services) -> ReadyResponse:
 @route(PATH + "/{run_id:str}", http_method=["GET"], status_code=200, summary="A report run", tags=["report runs"])
 async def get_run(request: AnyRequest, services: Services, run_id: RunId) -> ReadyResponse:
     """State, progress, warnings, files and deliveries of a run. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     query(request)
     run = await _in_thread(partial(services.runs.get, principal.workspace.id, run_id))
     return _answer(run.document())
@@ -91,7 +92,7 @@ async def get_run(request: AnyRequest, services: Services, run_id: RunId) -> Rea
 )
 async def get_manifest(request: AnyRequest, services: Services, run_id: RunId) -> ReadyResponse:
     """Files with their rows, columns and checksums. Scope: `reports:read`."""
-    principal = await require(request, services, "reports:read")
+    principal = await admitted(request, services, "reports:read")
     query(request)
     run = await _in_thread(partial(services.runs.with_file, principal.workspace.id, run_id))
     return _answer(run.manifest())
@@ -118,7 +119,7 @@ async def retry_run(request: AnyRequest, services: Services, run_id: RunId) -> R
 @route(PATH + "/{run_id:str}/send", http_method=["POST"], status_code=202, summary="Mail a file", tags=["report runs"])
 async def send_run(request: AnyRequest, services: Services, run_id: RunId) -> ReadyResponse:
     """The link to the file of a run, to other people: `{"recipients": […]}`. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES)
     addresses = _recipients(raw, principal.workspace)
@@ -139,13 +140,13 @@ async def send_run(request: AnyRequest, services: Services, run_id: RunId) -> Re
 )
 async def get_webhook_secret(request: AnyRequest, services: Services) -> ReadyResponse:
     """For receivers, in the form of the Standard Webhooks scheme. Scope: `reports:write`."""
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     return _answer({"secret": webhook_secret(principal.workspace)})
 
 
 async def _changed(request: AnyRequest, services: RunGate, change: Callable[[str], Run]) -> ReadyResponse:
-    principal = await require(request, services, "reports:write")
+    principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES, optional=True)
     if raw != {}:
