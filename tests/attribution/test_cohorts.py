@@ -14,7 +14,7 @@ import pytest
 from campanile.attribution.rules import ATTRIBUTIONS, CONTROL_GROUPS, Attribution
 from campanile.attribution.schemas import Arm, ArmSizes, Members
 from campanile.engine import Engine
-from campanile.kit.times import Window
+from campanile.kit.times import Window, epoch_milliseconds
 from tests.attribution.batch import Batch
 from tests.attribution.test_histories import HISTORIES, ON_CLUSTER, SEED, scenes
 from tests.oracle.attribution import TARGET, History, instant
@@ -52,12 +52,16 @@ def members_of(history: History, target: str, range_: Window) -> Members:
                 add(TARGET, touch.variation, pair, touch.send, touch.send, touch.view, seen, True)
             else:
                 add(touch.book, "", pair, True, True, True, True, True)
+    moments = [
+        touch.at for touch in history.touches if touch.campaign in members and range_.start <= touch.at < range_.end
+    ]
     people = {arm: {user for user, _ in roles[(arm, "")][1]} for arm in ("", *CONTROL_GROUPS)}
     sizes = {arm: ArmSizes(*(len(pairs) for pairs in sets)) for arm, sets in roles.items() if any(sets)}
     return Members(
         sizes,
         {arm: len(users) for arm, users in people.items()},
         {arm: len(people[arm] & people[""]) for arm in CONTROL_GROUPS},
+        max(map(epoch_milliseconds, moments), default=0),
     )
 
 

@@ -52,7 +52,7 @@ def run(asked: list[httpx.URL], monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_the_verdict_comes_first_and_the_numbers_after_it(run: Run) -> None:
     printed = run(answer(ARMS, BUYERS, control_share=20))
     assert "Voucher, EMAIL, sent 2026-03-16 to 2026-03-18 (UTC)" in printed
-    assert "Campaign control group: sent to 8,000 (80 %), campaign control group 2,000 (20 %): as declared" in printed
+    assert "Campaign control group: treated 8,000 (80 %), campaign control group 2,000 (20 %): as declared" in printed
     assert "Goal “Purchase”, within 72 hours" in printed
     assert "The campaign works: 10.00 % against 5.00 %" in printed
     assert "Difference +5.00 points (3.78 to 6.10), uplift +100.0 %" in printed
@@ -75,6 +75,11 @@ def test_campaigns_without_anything_to_compare(run: Run) -> None:
     assert "No control group and no variations to compare." in printed
     nothing = msgspec.structs.replace(answer({("", ""): 10}, {}), goals=())
     assert "No goal that an event fulfils" in run(nothing)
+
+
+def test_an_uplift_over_nothing_is_unknown(run: Run) -> None:
+    printed = run(answer(ARMS, {**BUYERS, (GROUP, ""): 0}))
+    assert "uplift unknown (" in printed
 
 
 def test_a_group_without_members(run: Run) -> None:

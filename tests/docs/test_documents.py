@@ -25,6 +25,7 @@ PAGES = (
     "README.md",
     "docs/events.md",
     "docs/stats.md",
+    "docs/experiments.md",
     "docs/reports.md",
     "docs/importing.md",
     "docs/operating.md",

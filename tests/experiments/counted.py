@@ -10,12 +10,12 @@ from campanile.attribution.schemas import Arm, ArmSizes, Members
 from campanile.campaigns.schemas import Campaign, Goal
 from campanile.experiments.results import Counts, experiment
 from campanile.experiments.schemas import Experiment, WireUplift
-from campanile.kit.times import window
+from campanile.kit.times import epoch_milliseconds, window
 from campanile.stats.schemas import Attribution
 from tests.support.attribution import campaign
 
 GROUP, EVERYBODY = "campaign_control_group", "global_control_group"
-LATER = datetime(2026, 6, 1, tzinfo=UTC)
+SENT_AT, LATER = datetime(2026, 3, 16, 9, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
 PURCHASE = Goal(name="Purchase", event="order_placed", is_primary=True)
 
 
@@ -33,6 +33,7 @@ def counts(
     details: Mapping[str, Any] | None = None,
     people: Mapping[str, int] | None = None,
     in_both: int = 0,
+    last_at: datetime = SENT_AT,
     attributions: tuple[Attribution, ...] = ("VIEW_THROUGH",),
     **changes: Any,
 ) -> Counts:
@@ -55,6 +56,7 @@ def counts(
             {arm: ArmSizes(*[size] * 5) for arm, size in sizes.items()},
             {**users, **(people or {})},
             {GROUP: in_both, EVERYBODY: 0},
+            epoch_milliseconds(last_at),
         ),
         converted={None: cohort, **dict.fromkeys(attributions, cohort)},
         wire={

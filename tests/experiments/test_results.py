@@ -9,7 +9,7 @@ import pytest
 from campanile.experiments.results import MOST_VARIATIONS, experiment
 from campanile.experiments.schemas import Effect
 from campanile.experiments.statistics import CLUSTERED
-from tests.experiments.counted import EVERYBODY, GROUP, answer, counts
+from tests.experiments.counted import EVERYBODY, GROUP, LATER, answer, counts
 
 SENT, HELD = ("", ""), (GROUP, "")
 
@@ -104,8 +104,11 @@ def test_groups_that_are_switched_off_and_empty_are_left_out() -> None:
 
 def test_cautions() -> None:
     assert answer({SENT: 100}, {}).cautions == ()
-    assert experiment(counts({SENT: 100}, {}), datetime(2026, 3, 21, 23, 59, tzinfo=UTC)).cautions == ("windows_open",)
-    assert experiment(counts({SENT: 100}, {}), datetime(2026, 3, 22, tzinfo=UTC)).cautions == ()
+    found = counts({SENT: 100}, {})
+    assert experiment(found, datetime(2026, 3, 19, 8, 59, tzinfo=UTC)).cautions == ("windows_open",)
+    assert experiment(found, datetime(2026, 3, 19, 9, tzinfo=UTC)).cautions == ()
+    nobody = counts({}, {}, last_at=datetime(1970, 1, 1, tzinfo=UTC))
+    assert experiment(nobody, LATER).settled_at == datetime(2026, 3, 19, tzinfo=UTC)
     repeated = answer({SENT: 1101, HELD: 100}, {}, people={"": int(1100 / CLUSTERED)})
     assert repeated.cautions == ("repeated_people",)
     assert repeated.control_groups[0].cautions == ()

@@ -77,15 +77,17 @@ class ConversionRepository:
             "roles": [list(roles) for roles in scope.roles],
             "exclude_machine": int(scope.exclude_machine),
         }
-        sizes, people = await asyncio.gather(
+        sizes, people, last = await asyncio.gather(
             self._engine.answer("experiment_members", workspace, **parameters),
             self._engine.answer("experiment_people", workspace, **parameters),
+            self._engine.answer("experiment_last", workspace, **parameters),
         )
         return Members(
             sizes={(ARMS[book], variation): ArmSizes(*counts) for book, variation, *counts in sizes},
             people={arm: sum(n for arms, n in people if arms >> book & 1) for book, arm in enumerate(ARMS)},
             in_both={arm: sum(n for arms, n in people if arms & 1 and arms >> book & 1)
                      for book, arm in enumerate(ARMS) if book},
+            last_at=max((instant for (instant,) in last), default=0),
         )  # fmt: skip
 
     async def cohort(

@@ -15,7 +15,7 @@ from campanile.client import RetryPolicy
 ATTEMPTS = 4
 """Times a request is sent; somebody is waiting in front of it."""
 NAMES = {
-    "treatment": "sent to",
+    "treatment": "treated",
     "campaign_control_group": "campaign control group",
     "global_control_group": "global control group",
 }
@@ -112,7 +112,7 @@ def _effect(console: Console, group: Mapping[str, Any]) -> None:
     if intended["difference"] is not None:
         console.print(
             f"Difference {intended['difference']:+.2f} points ({_interval(intended['difference_interval'])}), "
-            f"uplift {intended['uplift']:+.1f} % ({_interval(intended['uplift_interval'])}), "
+            f"uplift {_uplift(intended)} ({_interval(intended['uplift_interval'])}), "
             f"p = {intended['p_value']:.2g}, {intended['incremental_conversions']:+,.0f} conversions",
             soft_wrap=True,
         )
@@ -146,6 +146,10 @@ def _variations(console: Console, test: Mapping[str, Any]) -> None:
 
 def _side(name: str, side: Mapping[str, Any]) -> tuple[object, ...]:
     return name, side["size"], side["converted"], side["rate"], _interval(side["rate_interval"])
+
+
+def _uplift(effect: Mapping[str, Any]) -> str:
+    return f"{effect['uplift']:+.1f} %" if effect["control"]["converted"] else "unknown"
 
 
 def _interval(ends: Sequence[float] | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -94,7 +94,8 @@ def experiment(counts: Counts, now: datetime) -> Experiment:
     }
     variations = counts.variations
     split = variation_ratio({n: s.tried for n, s in variations.items()}, declaration) if variations else None
-    settled = counts.days.end + max(counts.windows.values(), default=timedelta(0))
+    last = max(counts.days.start, datetime.fromtimestamp(counts.members.last_at / 1000, UTC))
+    settled = last + max(counts.windows.values(), default=timedelta(0))
     sizes, people = counts.size(TREATED), counts.members.people[""]
     return Experiment(
         campaign_id=counts.campaign.campaign_id,

@@ -189,7 +189,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str
     attributions: tuple[Attribution, ...]
     settled_at: datetime
-    """When the last window of the range closes: from then on only late events change the numbers."""
+    """When the last window has closed: from then on only late events change the numbers."""
     cautions: tuple[Caution, ...]
     sent: int
     """(User, instance) pairs the campaign was sent to."""

@@ -1,6 +1,6 @@
 -- Events of a campaign and its runs in the range that put somebody into an arm of an experiment.
 SELECT
-    user_key, instance_id, variation,
+    user_key, instance_id, variation, ts,
     toUInt8(if(type = 'removed', indexOf({control_reasons:Array(String)}, reason), 0)) AS book,
     if(type = 'removed', toUInt8(if(book > 0, 31, 0)),
         {roles:Array(Array(UInt8))}[if(platform = 'IOS', 2, 1)][toUInt8(type)]) AS role
