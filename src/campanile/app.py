@@ -168,7 +168,7 @@ def application(services: Services) -> Litestar:
     envelopes = {**download_envelopes(), **campaign_envelopes()}
     app = Litestar(
         route_handlers=[
-            *health_routes(checks),
+            *health_routes(checks, spared={"files"}),
             openapi_route(OPERATIONS),
             *stats_routes(),
             *intake_routes(),

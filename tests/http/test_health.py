@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 import anyio
 import httpx
@@ -14,9 +15,11 @@ from campanile.http.health import Check, health_routes
 from tests.http.apps import app_with, client_of
 
 
-def get(path: str, checks: dict[str, Check] | None = None, method: str = "GET") -> httpx.Response:
+def get(
+    path: str, checks: dict[str, Check] | None = None, method: str = "GET", spared: Sequence[str] = ()
+) -> httpx.Response:
     async def run() -> httpx.Response:
-        async with client_of(app_with(*health_routes(checks or {}))) as client:
+        async with client_of(app_with(*health_routes(checks or {}, spared))) as client:
             return await client.request(method, path)
 
     return anyio.run(run)
@@ -45,6 +48,13 @@ def test_not_ready_names_the_culprit_and_nothing_else() -> None:
     response = get("/readyz", {"engine": broken, "metadata": fine})
     assert response.status_code == 503
     assert response.json() == {"status": "not_ready", "checks": {"engine": "failed", "metadata": "ok"}}
+
+
+def test_what_is_spared_is_shown_and_does_not_count() -> None:
+    response = get("/readyz", {"engine": fine, "files": broken}, spared=["files"])
+    assert (response.status_code, response.json()["checks"]) == (200, {"engine": "ok", "files": "failed"})
+    response = get("/readyz", {"engine": broken, "files": broken}, spared=["files"])
+    assert response.status_code == 503
 
 
 def test_a_check_that_hangs_is_a_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:

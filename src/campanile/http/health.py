@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import anyio
 import msgspec
@@ -25,8 +25,13 @@ NO_STORE = {"Cache-Control": "no-store"}
 _log = structlog.get_logger("campanile.http")
 
 
-def health_routes(checks: Mapping[str, Check]) -> list[HTTPRouteHandler]:
-    """The three routes. `checks` are synchronous, run side by side in threads, and name what the server depends on."""
+def health_routes(checks: Mapping[str, Check], spared: Collection[str] = ()) -> list[HTTPRouteHandler]:
+    """The three routes. `checks` are synchronous, run side by side in threads, and name what the server depends on.
+
+    Args:
+        spared: those that are shown and do not count: without them most of the work goes on, so nothing is won by
+            sending requests elsewhere.
+    """
 
     @route("/healthz", http_method=["GET", "HEAD"], include_in_schema=False, media_type="application/json")
     async def healthz() -> ReadyResponse:
@@ -47,7 +52,7 @@ def health_routes(checks: Mapping[str, Check]) -> list[HTTPRouteHandler]:
         async with anyio.create_task_group() as group:
             for name, check in checks.items():
                 group.start_soon(run, name, check)
-        ready = "failed" not in results.values()
+        ready = all(result != "failed" or name in spared for name, result in results.items())
         body = {"status": "ready" if ready else "not_ready", "checks": results}
         return ReadyResponse(msgspec.json.encode(body), status_code=200 if ready else 503, headers=NO_STORE)
 
