@@ -209,7 +209,9 @@ class CampaignPages:
         self, workspace: Workspace, campaign: Campaign, view: View
     ) -> list[tuple[str, str, views.GoalLine]]:
         """The goals of a campaign under every attribution type: key, label, goal."""
-        answers = [await self.measured(workspace, campaign, view, attribution) for attribution in ATTRIBUTION_LABELS]
+        answers = await asyncio.gather(
+            *(self.measured(workspace, campaign, view, attribution) for attribution in ATTRIBUTION_LABELS)
+        )
         rows: list[tuple[str, str, views.GoalLine]] = []
         for attribution, found in zip(ATTRIBUTION_LABELS, answers, strict=True):
             goals = [] if found is None else [line for line in views.goals(found) if line.is_whole]
