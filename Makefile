@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench clean
+.PHONY: help setup demo serve test check bench screenshots clean
 
 # Servers start twice as fast from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,6 +47,9 @@ check: setup ## Lint, types and the fast tests
 
 bench: setup ## Measure and compare with the recorded numbers
 	$(BIN)/python -m bench $(ARGS)
+
+screenshots: setup ## Pictures of every page, light and dark, wide and narrow, in build/screenshots
+	$(PYTEST) tests/browser/test_pages.py -k screenshots -n 1 $(ARGS)
 
 clean: ## Remove everything that `make setup` put into this folder
 	rm -rf .venv build tests/node_modules $(DASHBOARD)/node_modules .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import tomllib
 from pathlib import Path
 
 import brotli
@@ -12,6 +13,7 @@ import pytest
 from campanile.dashboard.assets import OURS, PACKAGES, VENDOR, Assets
 from campanile.errors import NotFound
 
+ROOT = Path(__file__).parent.parent.parent
 PAGE_BYTES = 200_000
 """What a page may load, compressed."""
 
@@ -60,3 +62,12 @@ def test_scripts_import_files_that_are_there() -> None:
     for script in OURS.rglob("*.js"):
         for target in re.findall(r"""from\s+["'](\.[^"']+)["']""", script.read_text()):
             assert (script.parent / target).is_file(), f"{script.name}: {target}"
+
+
+def test_wheels_carry_the_packages_with_their_licences() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["artifacts"]
+    folder = PACKAGES.relative_to(ROOT)
+    licences = {f"{file.split('/')[0]}/LICENSE" for file in VENDOR.values()}
+    assert sorted(carried) == sorted(str(folder / file) for file in {*VENDOR.values(), *licences})
+    assert [file for file in carried if not (ROOT / file).is_file()] == []

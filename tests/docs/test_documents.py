@@ -29,6 +29,7 @@ PAGES = (
     "docs/reports.md",
     "docs/importing.md",
     "docs/operating.md",
+    "docs/dashboard.md",
 )
 ANSWERS = {"sh": "json", "python": "text"}
 """Kinds of blocks that are run, and of those that show what they print."""

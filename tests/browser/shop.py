@@ -1,0 +1,109 @@
+"""A served workspace like the demo's, with people of every role and with names that try to break out of pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from campanile.demo import build
+from campanile.users.schemas import ROLES, Role
+from tests.support.server import Credentials, Server, running_server
+
+PASSWORD = "correct horse battery"
+MARKER = "data-broken-out"
+"""Attribute that appears in a document only if a name became markup."""
+NASTY = f"\"'><img src=x onerror=alert(1) {MARKER}><script {MARKER}>alert(2)</script>{{{{7*7}}}} 春のセール Grüße"
+"""Put wherever somebody may choose a name."""
+FORMULA = f'=HYPERLINK("http://127.0.0.1")<b {MARKER}>'
+
+EVERY = 40
+"""Of the demo's events every fortieth is sent: enough for every channel, and quickly there."""
+EVENTS_PER_REQUEST = 10_000
+
+
+class Shop(msgspec.Struct, frozen=True):
+    """A running server and what is in it."""
+
+    url: str
+    server: Server
+    keys: Credentials
+    ids: dict[str, str]
+    """Names that the list of pages may use in its paths."""
+
+    @property
+    def id(self) -> str:
+        return self.keys.workspace_id
+
+    def path(self, template: str) -> str:
+        """An address from the list of pages."""
+        return self.url + template.format_map(self.ids)
+
+    def email(self, role: Role) -> str:
+        return f"{role}@example.com"
+
+    def api(self, key: str, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """A request to the API, which may be refused."""
+        return httpx.request(method, self.url + path, auth=(self.id, key), timeout=60, **arguments)
+
+    def must(self, key: str, method: str, path: str, **arguments: Any) -> Any:
+        """The JSON answer to a request that must succeed."""
+        answer = self.api(key, method, path, **arguments)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+@contextmanager
+def served_shop(data: Path) -> Iterator[Shop]:
+    """A server on an empty folder, filled through its own API and command line."""
+    with running_server(data, {"log_level": "warning"}) as server:
+        keys = server.create_workspace(NASTY)
+        for role in ROLES:
+            _person(server, f"{role}@example.com", role, keys.workspace_id)
+        shop = Shop(server.url, server, keys, {"workspace": keys.workspace_id})
+        _fill(shop)
+        yield shop
+
+
+def _person(server: Server, email: str, role: Role, workspace_id: str) -> None:
+    server.run(
+        "user", "create", email, "--role", role, "--workspace", workspace_id, "--name", f"{NASTY[:60]} {role}",
+        "--password-stdin", stdin=PASSWORD,
+    )  # fmt: skip
+
+
+def _fill(shop: Shop) -> None:
+    demo = build(datetime.now(UTC).date())
+    documents = demo.documents()
+    ids = [str(document["campaign_id"]) for document in documents]
+    documents += [
+        {**documents[0], "campaign_id": "badbadbadbadbadbadbadba1", "name": NASTY, "tags": [NASTY[:60]]},
+        {**documents[1], "campaign_id": "badbadbadbadbadbadbadba2", "name": FORMULA},
+    ]
+    lines = "".join(json.dumps(document) + "\n" for document in documents)
+    shop.must(
+        shop.keys.manage_key, "POST", "/v1/campaigns/import", content=lines.encode(),
+        headers={"Content-Type": "application/x-ndjson"},
+    )  # fmt: skip
+    events = islice(demo.events(), 0, None, EVERY)
+    while batch := list(islice(events, EVENTS_PER_REQUEST)):
+        body = b"".join(msgspec.json.encode(event) + b"\n" for event in batch)
+        shop.must(
+            shop.keys.ingest_key, "POST", "/v1/events", content=body, headers={"Content-Type": "application/x-ndjson"}
+        )
+    refused = {"event_id": NASTY[:64], "type": "opened?", "campaign_id": NASTY[:60], "user_id": "u"}
+    shop.api(shop.keys.ingest_key, "POST", "/v1/events", json=[refused])
+    listed = json.loads(shop.server.run("key", "list", shop.id, "--json"))
+    shop.ids.update(
+        key=next(key["key_id"] for key in listed if key["kind"] == "ingest"),
+        campaign=ids[0],
+        nasty_campaign="badbadbadbadbadbadbadba1",
+    )
+    shop.server.run("key", "create", shop.id, "ingest", "--name", NASTY)
