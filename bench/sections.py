@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench import dashboard, floor, intake, stats
+from bench import dashboard, floor, intake, reports, stats
 from bench.measure import Measured
 
 
@@ -44,6 +44,19 @@ SECTIONS = {
         (
             "The bare question counts events and distinct users of the campaigns shown, in one statement over the same "
             "events in an engine of its own. The pages also count funnels, failures, conversions and the time series.",
+        ),
+    ),
+    "reports": Section(
+        "Reports",
+        lambda small: (
+            reports.run(rounds=2, campaigns=20, users=6, spreadsheet=2_000, large=100) if small else reports.run()
+        ),
+        (
+            "A report asks with bounded questions, one portion of its rows after the other, so that memory stays flat "
+            "and other questions get their turn; it computes every cell exactly, guards formulas, and compresses and "
+            "syncs an archive. The single statement of the engine does none of this, and keeps all groups in memory.",
+            "The bare library writes ready rows without number formats for money or cleaned texts; ours gets the same "
+            "rows, in another process.",
         ),
     ),
     "floor": Section(
