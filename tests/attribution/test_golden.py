@@ -13,17 +13,9 @@ from campanile.attribution.schemas import NO_CONVERSIONS, Conversions
 from campanile.attribution.service import ALL_TOGETHER
 from campanile.engine import Engine
 from tests.oracle.attribution_cases import CASES
-from tests.support.attribution import EVERYTHING, ArrivingLog, campaigns, service, workspace
+from tests.support.attribution import EVERYTHING, ArrivingLog, campaigns, first_copies, service, workspace
 
 pytestmark = pytest.mark.slow
-
-
-def first_copies(facts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What the intake lets through: events with an id of their own, and merges."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for number, fact in enumerate(facts):
-        found.setdefault(f"merge {number}" if fact["type"] == "user_merge" else fact["event_id"], fact)
-    return list(found.values())
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

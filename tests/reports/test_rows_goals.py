@@ -20,11 +20,10 @@ from campanile.reports.columns import columns_by_key
 from campanile.reports.columns.definitions import AttributionType, GoalFigure
 from campanile.reports.schemas import CHANNELS, Splits
 from campanile.workspaces.schemas import Workspace
-from tests.attribution.test_golden import resolved
 from tests.oracle.attribution import instant
 from tests.oracle.attribution_cases import CASES
 from tests.reports.past import Register, read, rows_service, spec_of
-from tests.support.attribution import campaigns, service, workspace, write
+from tests.support.attribution import ArrivingLog, campaigns, first_copies, service, workspace
 
 pytestmark = pytest.mark.slow
 
@@ -89,8 +88,8 @@ PLAIN, DAYS, SPLIT = Splits(child=False), Splits(date=True), Splits(child=False,
 def test_goal_columns_are_credits(chdb_engine: Engine, name: str, splits: Splits, model: Any) -> None:
     case = CASES[name]
     everything = campaigns(case["campaigns"])
-    events = resolved(case["events"])
-    write(chdb_engine, "w", events, {item.campaign_id: item.channel for item in everything})
+    events = first_copies(case["events"])
+    ArrivingLog(chdb_engine, "w", {item.campaign_id: item.channel for item in everything}).take(events)
     place = workspace("w", case["settings"])
     place = msgspec.structs.replace(place, settings=msgspec.structs.replace(place.settings, attribution_model=model))
     days = _days(events, place.settings.timezone)

@@ -149,6 +149,14 @@ def write(
     )
 
 
+def first_copies(facts: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What the intake lets through: events with an id of their own, and merges."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for number, fact in enumerate(facts):
+        found.setdefault(f"merge {number}" if fact["type"] == "user_merge" else fact["event_id"], fact)
+    return list(found.values())
+
+
 class ArrivingLog:
     """A log that facts arrive in, as the intake stores them: repetitions, and merges of users at any time."""
 

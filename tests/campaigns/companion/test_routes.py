@@ -186,7 +186,10 @@ def test_pages_are_complete_and_say_how_much_there_is(shop: Shop) -> None:
         ({"created_date": {"from_date": "2024-11-20T10:00:00Z", "to_date": "9999-12-31"}}, {"0e2"}),
         ({"created_date": {"from_date": None, "to_date": "02-05-2024"}, "channels": ["PUSH"]}, {"0b0", "0c0"}),
     ],
-    ids=str,
+    ids=[
+        "name", "no-name", "tag", "no-tag", "creator", "delivery-type", "two", "stopped", "draft", "id", "ids", "none",
+        "since", "until",
+    ],
 )  # fmt: skip
 def test_filters_see_what_children_inherit(shop: Shop, fields: dict[str, Any], expected: set[str]) -> None:
     rows = shop.rows(SEARCH, campaign_fields=fields, include_child_campaigns=True)
