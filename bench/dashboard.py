@@ -32,10 +32,10 @@ from campanile.stats.repository import Level, Scope, StatsRepository
 
 LINES_AT_ONCE = 10_000
 PASSWORD = "a password for measuring"
-ROUNDS = 7
+ROUNDS = 5
 
 
-def run(rounds: int = ROUNDS, recipients: int = 300_000, campaigns: int = 100_000) -> Measured:
+def run(rounds: int = ROUNDS, recipients: int = 100_000, campaigns: int = 100_000) -> Measured:
     """Ten campaigns with events among many without; their page and the list that begins with them."""
     with scratch_folder("bench") as folder:
         server = Server(folder / "server")
