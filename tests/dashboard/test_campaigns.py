@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from campanile.dashboard.campaigns.service import encode_cursor
 from tests.conftest import NOW
 from tests.dashboard.site import Site
 
@@ -280,9 +281,23 @@ def test_the_list_as_a_file_is_guarded(shop: Site) -> None:
     assert float(sent[CHILD]) == float(sent[PARENT]) == stats(shop, PARENT, "TOTAL")["performance_stats"]["sent"]
 
 
+BROKEN = [("created", "text"), ("created", 1 << 70), ("name", 7), ("name", "nul\0")]
+
+
 @pytest.mark.parametrize(
     "query",
-    ["sort=revenue", "relation=cousins", "after=%25%25", "after=W10", "created_from=yesterday", "range=3d", "count=x"],
+    [
+        "sort=revenue",
+        "relation=cousins",
+        "after=%25%25",
+        "after=W10",
+        "created_from=yesterday",
+        "range=3d",
+        "count=x",
+        "q=%00",
+        "tags=%00",
+        *(f"sort={sort}&after={encode_cursor((value, 'f' * 24))}" for sort, value in BROKEN),
+    ],
 )
 def test_broken_links_are_refused(shop: Site, query: str) -> None:
     assert shop.viewer.get(f"{base(shop)}?{query}").status_code == 400

@@ -20,6 +20,7 @@ from campanile.clock import Clock
 from campanile.dashboard import words
 from campanile.dashboard.campaigns import views
 from campanile.dashboard.campaigns.service import (
+    INSTANTS,
     ROWS,
     CampaignPages,
     ListRow,
@@ -185,11 +186,13 @@ def _list_query(request: AnyRequest, timezone: str) -> ListQuery:
     relation = parameters.get("relation") or ""
     if sort not in SORTS:
         raise InvalidInput(f"sort must be one of: {', '.join(SORTS)}.", attribute="sort", type="invalid_value")
+    if any("\0" in value for _, value in parameters.multi_items()):  # databases refuse NUL in a text
+        raise InvalidInput("The address cannot be read.", type="invalid_value")
     if relation not in RELATIONS:
         raise InvalidInput("relation is unknown.", attribute="relation", type="invalid_value")
-    usual = "asc" if sort in ("name", "channel", "status", "delivery_type") else "desc"
+    order = cast(SortKey, sort)
     return ListQuery(
-        search=parameters.get("q", "")[:SEARCH_CHARACTERS].replace("\0", ""),
+        search=parameters.get("q", "")[:SEARCH_CHARACTERS],
         channels=_several(request, "channel"),
         statuses=_several(request, "status"),
         delivery_types=_several(request, "type"),
@@ -198,12 +201,17 @@ def _list_query(request: AnyRequest, timezone: str) -> ListQuery:
         created_before=_midnight(parameters.get("created_to", ""), "created_to", timezone, 1),
         relation=cast(Relation, relation),
         parent_id=parameters.get("parent", "")[:SEARCH_CHARACTERS],
-        sort=cast(SortKey, sort),
-        descending=(parameters.get("dir") or usual) == "desc",
-        after=decode_cursor(parameters.get("after", "")),
-        before=decode_cursor(parameters.get("before", "")),
+        sort=order,
+        descending=(parameters.get("dir") or _usual(order)) == "desc",
+        after=decode_cursor(parameters.get("after", ""), order),
+        before=decode_cursor(parameters.get("before", ""), order),
         limit=ROWS,
     )
+
+
+def _usual(sort: SortKey) -> str:
+    """Instants begin with the latest, texts with the first letter."""
+    return "desc" if sort in INSTANTS else "asc"
 
 
 def _several(request: AnyRequest, name: str) -> tuple[str, ...]:
@@ -232,9 +240,8 @@ def _sort_links(request: AnyRequest, query: ListQuery) -> dict[str, str]:
     """Where the head of each column leads: the other way round for the one that is sorted by."""
     links: dict[str, str] = {}
     for sort in SORTS:
-        usual = "asc" if sort in ("name", "channel", "status", "delivery_type") else "desc"
         turned = "asc" if query.descending else "desc"
-        links[sort] = _link(request, sort=sort, dir=turned if sort == query.sort else usual, after="", before="")
+        links[sort] = _link(request, sort=sort, dir=turned if sort == query.sort else _usual(sort), after="", before="")
     return links
 
 

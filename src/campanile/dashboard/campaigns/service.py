@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import anyio.to_thread
 import msgspec
 
-from campanile.campaigns.schemas import Campaign, CampaignDocument, Listed, ListPage, ListQuery
+from campanile.campaigns.schemas import Campaign, CampaignDocument, Listed, ListPage, ListQuery, SortKey
 from campanile.dashboard.campaigns import views
 from campanile.dashboard.ranges import ATTRIBUTION_LABELS, View
 from campanile.errors import InvalidInput, NotFound
@@ -29,6 +29,9 @@ CHILDREN_SHOWN = 10
 CHART_METRICS = ("sent", "delivered", "impression", "opened", "read", "click", "successfully_synced", "failed")
 """Counts of a time series, where the channel has them."""
 CURSOR_CHARACTERS = 2_000
+INSTANTS: frozenset[SortKey] = frozenset({"created", "sent", "active"})
+"""Orders whose values are milliseconds."""
+INSTANT_BITS = 63
 
 
 class Campaigns(Protocol):
@@ -241,19 +244,24 @@ def encode_cursor(position: tuple[str | int, str] | None) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
-def decode_cursor(text: str) -> tuple[str | int, str] | None:
-    """The place in a list.
+def decode_cursor(text: str, sort: SortKey) -> tuple[str | int, str] | None:
+    """The place in a list of that order.
 
     Raises:
         InvalidInput: the text is no such place.
     """
     if not text:
         return None
+    broken = InvalidInput("This link to a page of the list is broken.", attribute="after", type="format")
     try:
         raw = base64.urlsafe_b64decode(text[:CURSOR_CHARACTERS] + "=" * (-len(text) % 4))
-        return msgspec.json.decode(raw, type=tuple[str | int, str])
+        value, campaign_id = msgspec.json.decode(raw, type=tuple[str | int, str])
     except (binascii.Error, ValueError, msgspec.MsgspecError, UnicodeError) as error:
-        raise InvalidInput("This link to a page of the list is broken.", attribute="after", type="format") from error
+        raise broken from error
+    fits = isinstance(value, int) and value.bit_length() < INSTANT_BITS if sort in INSTANTS else isinstance(value, str)
+    if not fits or "\0" in f"{value}{campaign_id}":
+        raise broken
+    return value, campaign_id
 
 
 def split_labels(parameters: Mapping[str, str]) -> tuple[str, ...]:
