@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
-import httpx
 import pytest
 
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.campaigns.companion import vectors
-from tests.stats.inprocess import basic
+from tests.mcp.shop import SALE, fill
 from tests.support.processes import scratch_folder
 from tests.support.server import Server, running_server
 from tests.support.tls_proxy import TlsProxy, tls_proxy
@@ -28,8 +27,6 @@ HOST = "api-01.moengage.com"
 REQUIREMENTS = Path(__file__).parent / "vendor-requirements.txt"
 """Every package with its hash: `uv pip compile --generate-hashes` of `moengage-mcp-server==0.1.2` and `mcp<2`."""
 CACHE = Path(__file__).parent.parent.parent / "build" / "vendor-mcp"
-MANAGE, INGEST = "manage-key", "ingest-key"
-SALE = "64a1b2c3d4e5f6a7b8c9d0e1"
 
 
 class Vendor(NamedTuple):
@@ -88,29 +85,10 @@ def _server() -> Iterator[Server]:
 
 @pytest.fixture(name="vendor", scope="module")
 def _vendor(server: Server) -> Iterator[Vendor]:
-    named = ("--id", vectors.WORKSPACE, "--report-key", vectors.KEY, "--manage-key", MANAGE, "--ingest-key", INGEST)
-    server.run("workspace", "create", "A", *named)
-    post(server, "/v1/campaigns/import", MANAGE, vectors.documents())
-    events = [
-        {"event_id": f"{kind}-{user}", "type": kind, "campaign_id": SALE, "channel": "EMAIL", "user_id": f"u{user}",
-         "time": "2024-12-01T12:00:00Z"}
-        for kind, users in (("sent", 10), ("delivered", 8), ("open", 6), ("click", 2)) for user in range(users)
-    ]  # fmt: skip
-    post(server, "/v1/events?import=true", INGEST, events)
+    fill(server)
     program = installed()
     with scratch_folder("vendor-run") as folder, tls_proxy(HOST, server.port, folder) as proxy:
         yield Vendor(program, proxy, folder)
-
-
-def post(server: Server, path: str, key: str, lines: list[dict[str, Any]]) -> None:
-    content = httpx.Request("POST", "http://x", json=lines).content
-    media = "application/json"
-    if "import" in path and "campaigns" in path:
-        content = b"\n".join(httpx.Request("POST", "http://x", json=line).content for line in lines)
-        media = "application/x-ndjson"
-    headers = {"Authorization": basic(vectors.WORKSPACE, key), "Content-Type": media}
-    answer = httpx.post(server.url + path, content=content, headers=headers)
-    assert answer.status_code == 200, answer.text
 
 
 def test_its_tools_are_those_we_know(vendor: Vendor) -> None:

@@ -36,6 +36,7 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (app, "import", "import_:import_files", "Load events or campaigns from files, through a server."),
     (app, "stats", "stats:stats", "Ask a server for campaign statistics."),
     (app, "experiment", "experiment:experiment", "Ask what a campaign caused, and which variation is best."),
+    (app, "mcp", "mcp:mcp", "Serve statistics to agents (Model Context Protocol), read-only."),
     (_report, "create", "report:create", "Define a report."),
     (_report, "list", "report:list_all", "List the reports of a workspace."),
     (_report, "show", "report:show", "Show a report."),

@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from campanile import __version__
+from campanile.client.campaigns import Campaigns
 from campanile.client.errors import Refused, Unreachable
 from campanile.client.reports import Reports
 from campanile.client.retries import RETRIED_STATUSES, RetryPolicy, parse_retry_after
@@ -153,6 +154,14 @@ class CampanileClient:
     def reports(self) -> Reports:
         """Report definitions of the workspace, and their runs."""
         return Reports(self._ask)
+
+    @property
+    def campaigns(self) -> Campaigns:
+        """Search, names, parents and runs of campaigns."""
+        return Campaigns(self._post)
+
+    def _post(self, path: str, content: Mapping[str, object]) -> Any:
+        return self._decode(self._send("POST", path, msgspec.json.encode(content), JSON), Any)
 
     def _ask(
         self,

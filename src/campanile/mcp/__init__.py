@@ -1,0 +1,1 @@
+"""A server for agents (Model Context Protocol) that reads statistics, campaigns, experiments and reports."""
