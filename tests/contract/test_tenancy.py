@@ -89,6 +89,7 @@ class World:
 
     def view(self, ids: Ids, *, reports: bool) -> list[Any]:
         """What A sees of its reports, or of its campaign, through every route that reads."""
+        self.server.fresh_window()
         seen = []
         for case in CASES:
             if reports is (case in REPORT_CASES) and (case.method == "GET" or case.route.endswith("campaign-stats")):
