@@ -50,13 +50,12 @@ def lines_of(package: zipfile.ZipFile) -> tuple[int, bytes]:
     return count, last
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_million_lines(kind: str) -> None:
+def test_a_million_lines() -> None:
     with scratch_folder("export") as folder:
-        export(kind, 1_000_000, 20, folder)
+        export("csv", 1_000_000, 20, folder)
         with zipfile.ZipFile(folder / "files" / FILE[:2] / FILE) as package:
             count, last = lines_of(package)
-    assert count == 1_000_000 + (kind == "csv")
+    assert count == 1_000_001
     assert b"campaign 7918992081, spring" in last  # 999,999 · 7919
 
 
