@@ -61,6 +61,7 @@ def members_of(history: History, target: str, range_: Window) -> Members:
         sizes,
         {arm: len(users) for arm, users in people.items()},
         {arm: len(people[arm] & people[""]) for arm in CONTROL_GROUPS},
+        {arm: len(roles[(arm, "")][1] & roles[("", "")][1]) for arm in CONTROL_GROUPS},
         max(map(epoch_milliseconds, moments), default=0),
     )
 

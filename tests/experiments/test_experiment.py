@@ -195,12 +195,41 @@ def test_campaigns_without_goals_or_groups(server: InProcess) -> None:
     assert (answer["start_date"], answer["end_date"]) == ("2026-03-18", "2026-03-18")
 
 
+@pytest.mark.parametrize("channel", ["PUSH", "IN_APP", "FACEBOOK"])
+def test_campaigns_of_other_channels_that_did_nothing_yet(server: InProcess, channel: str) -> None:
+    silent = Shop(server, channel=channel)
+    (group,) = silent.ask(attribution_type="VIEW_THROUGH,TOTAL_CONVERSIONS")["goals"][0]["control_groups"]
+    assert group["intention_to_treat"]["verdict"] == "no_control_group"
+    assert group["attributed"][1]["wire"] == {"cvr": 0.0, "control_cvr": 0.0, "uplift": 0.0}
+
+
+def test_runs_count_for_their_parent(server: InProcess) -> None:
+    weekly = Shop(server, campaign_delivery_type="PERIODIC")
+    run = {"campaign_id": "a" * 24, "parent_campaign_id": CAMPAIGN}
+    weekly.send(
+        [
+            message("sent", "u-1", SENT_AT, **run),
+            message("sent", "u-1", SENT_AT + timedelta(hours=2), campaign_id="b" * 24, parent_campaign_id=CAMPAIGN),
+            message("removed", "u-2", SENT_AT, reason="campaign_control_group", **run),
+            order("u-1", SENT_AT + timedelta(hours=3)),
+            order("u-2", SENT_AT + timedelta(hours=3)),
+        ]
+    )
+    effect = weekly.ask()["goals"][0]["control_groups"][0]["intention_to_treat"]
+    assert (effect["treatment"]["size"], effect["treatment"]["converted"]) == (2, 1)
+    assert (effect["control"]["size"], effect["control"]["converted"]) == (1, 1)
+    first = weekly.ask(path=f"/v1/campaigns/{'a' * 24}/experiment")
+    effect = first["goals"][0]["control_groups"][0]["intention_to_treat"]
+    assert (effect["treatment"]["size"], effect["treatment"]["converted"]) == (1, 0)
+
+
 def test_people_in_both_groups_are_a_caution(server: InProcess) -> None:
     mixed = Shop(server)
     mixed.send(events(FIRST, HELD))
     mixed.send(message("sent", f"u-{HELD.name}{number:05}", SENT_AT) for number in range(3))
     (group,) = mixed.ask()["control_groups"]
     assert (group["in_both"], group["cautions"]) == (3, ["people_in_both_groups"])
+    assert group["sample_ratio"]["basis"] == "drawn_again"
 
 
 def test_the_model_of_the_workspace_chooses_the_attribution_type(server: InProcess) -> None:

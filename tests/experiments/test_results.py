@@ -41,6 +41,15 @@ def test_a_group_that_is_too_small_is_no_mismatch_without_a_declared_share() -> 
     assert effect((800, 8000), (100, 1500), control_share=0).verdict == "better"
 
 
+def test_a_group_that_is_drawn_anew_for_every_trigger_divides_nothing() -> None:
+    """Held out at 20 % of five triggers each, two thirds are held out at some time, and nearly all get a message."""
+    found = answer({SENT: 9_990, HELD: 6_720}, {}, in_both=6_710, pairs_in_both=6_710).control_groups[0]
+    assert (found.sample_ratio.status, found.sample_ratio.basis) == ("not_checked", "drawn_again")
+    assert found.cautions == ("people_in_both_groups",)
+    with_instances = answer({SENT: 40_000, HELD: 10_000}, {}, in_both=6_710).control_groups[0]
+    assert with_instances.sample_ratio.status == "as_declared"
+
+
 def test_numbers_are_rounded_once() -> None:
     found = effect((1, 3), (1, 7))
     assert (found.treatment.rate, found.control.rate) == (33.33, 14.29)

@@ -82,13 +82,22 @@ class ConversionRepository:
             self._engine.answer("experiment_people", workspace, **parameters),
             self._engine.answer("experiment_last", workspace, **parameters),
         )
+        counted: dict[bool, dict[int, int]] = {False: {}, True: {}}
+        for paired, arms, number in people:
+            counted[bool(paired)][arms] = number
+
+        def having(bits: int, *, paired: bool = False) -> int:
+            return sum(number for arms, number in counted[paired].items() if arms & bits == bits)
+
+        books = {arm: 1 << book for book, arm in enumerate(ARMS)}
+        groups = {arm: bit | books[""] for arm, bit in books.items() if arm}
         return Members(
             sizes={(ARMS[book], variation): ArmSizes(*counts) for book, variation, *counts in sizes},
-            people={arm: sum(n for arms, n in people if arms >> book & 1) for book, arm in enumerate(ARMS)},
-            in_both={arm: sum(n for arms, n in people if arms & 1 and arms >> book & 1)
-                     for book, arm in enumerate(ARMS) if book},
+            people={arm: having(bit) for arm, bit in books.items()},
+            in_both={arm: having(bits) for arm, bits in groups.items()},
+            pairs_in_both={arm: having(bits, paired=True) for arm, bits in groups.items()},
             last_at=max((instant for (instant,) in last), default=0),
-        )  # fmt: skip
+        )
 
     async def cohort(
         self, workspace: str, plan: Plan, campaigns: Sequence[str], window: Window

@@ -82,6 +82,8 @@ class Members(msgspec.Struct, frozen=True):
     """Distinct users by control group; '' are those the campaign was sent to."""
     in_both: Mapping[str, int]
     """By control group: users who were held out and sent to, be it for different instances."""
+    pairs_in_both: Mapping[str, int]
+    """The same for (user, instance) pairs: drawn again for the same instance, or sent to although held out."""
     last_at: int
     """When the last of them was sent to, held out or reached, in milliseconds since 1970; 0 without anybody."""
 

@@ -36,6 +36,7 @@ BASES = {
     "automatic": "the sender shifts shares by itself",
     "names_differ": "the document names other variations",
     "nothing_declared": "no share declared",
+    "drawn_again": "people were drawn several times",
 }
 
 

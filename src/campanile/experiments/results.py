@@ -134,7 +134,7 @@ def _group(counts: Counts, group: str, share: float | None) -> ControlGroup:
         held_out=held.sent,
         held_out_people=people,
         in_both=in_both,
-        sample_ratio=control_ratio(group, treated.tried, held.sent, share),
+        sample_ratio=control_ratio(group, treated.tried, held.sent, share, in_both=counts.members.pairs_in_both[group]),
         cautions=_cautions(
             people_in_both_groups=in_both > OVERLAP * min(people, counts.members.people[""]),
             repeated_people=_repeated(held.sent, people),

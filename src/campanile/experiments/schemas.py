@@ -30,10 +30,10 @@ Caution = Literal["windows_open", "people_in_both_groups", "repeated_people"]
 """`windows_open`: conversions may still come. `repeated_people`: pairs of one person are not independent, so intervals
 are narrower than they should be."""
 SplitStatus = Literal["as_declared", "mismatch", "too_few", "not_checked"]
-Basis = Literal["declared", "equal_assumed", "automatic", "names_differ", "nothing_declared"]
+Basis = Literal["declared", "equal_assumed", "automatic", "names_differ", "nothing_declared", "drawn_again"]
 """What a split is checked against: the campaign's document; equal parts, as it declares none; nothing, because the
-sender shifts the shares by itself, because the document names other variations than the events, or because nothing is
-declared."""
+sender shifts the shares by itself, because the document names other variations than the events, because nothing is
+declared, or because the same people were drawn several times for one instance, so that shares add up to more."""
 Interval = tuple[float, float]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from campanile.experiments.schemas import Basis, SampleRatio
+from campanile.experiments.schemas import OVERLAP, Basis, SampleRatio
 from campanile.experiments.statistics import check_split
 
 AUTOMATIC = "SHERPA"
@@ -37,11 +37,18 @@ def declared(document: Mapping[str, Any]) -> Declared:
     )
 
 
-def control_ratio(group: str, tried: int, held_out: int, share: float | None) -> SampleRatio:
-    """The treated against one control group; `share` is the declared percentage of the group."""
+def control_ratio(group: str, tried: int, held_out: int, share: float | None, *, in_both: int = 0) -> SampleRatio:
+    """The treated against one control group.
+
+    Args:
+        share: the declared percentage of the group.
+        in_both: pairs that are in both parts; with more than a few the parts are no division of anything.
+    """
     parts = {TREATED: tried, group: held_out}
     if share is None:
         return _unchecked(parts, "nothing_declared")
+    if in_both > OVERLAP * min(tried, held_out):
+        return _unchecked(parts, "drawn_again")
     return _checked(parts, {TREATED: 100 - share, group: share}, "declared")
 
 

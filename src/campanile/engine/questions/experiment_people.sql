@@ -1,14 +1,16 @@
--- How many different people belong to which arms of a campaign's experiments?
+-- How many different people, and (user, instance) pairs, belong to which arms of a campaign's experiments?
 --
 -- `arms` are bits: sent to (1), held out by the campaign (2), held out by the global control group (4).
--- keys: arms
--- sums: people
-SELECT arms, count() AS people
+-- keys: paired, arms
+-- sums: members
+SELECT paired, arms, count() AS members
 FROM
 (
-    SELECT user_key, groupBitOr(toUInt8(bitShiftLeft(toUInt8(1), book))) AS arms
+    SELECT
+        user_key, arrayJoin([(0, ''), (1, instance_id)]) AS who, toUInt8(who.1) AS paired,
+        groupBitOr(toUInt8(bitShiftLeft(toUInt8(1), book))) AS arms
     FROM ({{part:experiment_roles}})
     WHERE bitTest(role, 1)
-    GROUP BY user_key
+    GROUP BY user_key, who
 )
-GROUP BY arms
+GROUP BY paired, arms
