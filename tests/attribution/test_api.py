@@ -134,7 +134,31 @@ def ask(server: InProcess, owner: CreatedWorkspace, case: Mapping[str, Any], kin
             metric_type="TOTAL",
         )["data"]
         for campaign, elements in data.items():
-            platforms = {name.upper(): node for name, node in elements[0]["platforms"].items()}
-            top = platforms["ALL_PLATFORMS"]["locales"]
-            answers[campaign] = (top.get("all_locales") or top["all_locale"])["variations"]
+            answers[campaign] = over_all(elements[0])
     return answers
+
+
+def over_all(element: Mapping[str, Any]) -> dict[str, Any]:
+    """The nodes over all platforms and locales."""
+    platforms = {name.upper(): node for name, node in element["platforms"].items()}
+    top = platforms["ALL_PLATFORMS"]["locales"]
+    nodes: dict[str, Any] = (top.get("all_locales") or top["all_locale"])["variations"]
+    return nodes
+
+
+def test_reported_conversions_are_counted_once_per_user_and_instance(server: InProcess) -> None:
+    """As those that are matched here: runs of a parent that share an instance are one instance."""
+    owner = server.services.workspaces.create("reported", id="reported")
+    server.configure("reported", {"stats_dialect": "live"})
+    parent, *runs = (f"{number:024x}" for number in (10, 11, 12))
+    documents = [{"campaign_id": parent, "channel": "EMAIL", "campaign_delivery_type": "PERIODIC", "name": "parent"}]
+    documents += [{"campaign_id": run, "channel": "EMAIL", "parent_campaign_id": parent, "name": run} for run in runs]
+    assert server.import_campaigns(owner, documents)["failed"] == 0
+    event = {"type": "conversion", "goal": "Goal 1", "attribution": "CLICK_THROUGH", "channel": "EMAIL", "revenue": 5}
+    event |= {"time": "2026-03-02T10:00:00Z", "user_id": "u", "instance_id": "spring"}
+    send(server, owner, [{**event, "event_id": run, "campaign_id": run} for run in runs])
+    server.fresh_window()
+    days = {"start_date": "2026-03-02", "end_date": "2026-03-02"}
+    body = {"request_id": "r", "campaign_ids": [parent], "attribution_type": "CLICK_THROUGH", "metric_type": "TOTAL"}
+    (element,) = server.stats(owner, **body, **days)["data"][parent]
+    assert members(over_all(element)["all_variations"]) == {"Goal 1": {"total": 2, "unique": 1, "revenue": 10}}

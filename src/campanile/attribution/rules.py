@@ -33,15 +33,6 @@ SESSION = timedelta(minutes=30)
 """How long a session lasts after a click; activity does not extend it."""
 DEFAULT_WINDOW_HOURS = 36
 """Attribution window where neither goal nor campaign names one."""
-MIN_WINDOW_HOURS = 1
-MAX_WINDOW_HOURS: dict[str, int] = {
-    "PUSH": 36, "IN_APP": 36, "OSM": 36, "CARDS": 36, "CONNECTOR": 36, "WEB_PERSONALIZATION": 36,
-    "CONNECTED_APPS": 36, "FACEBOOK_AUDIENCE": 36, "GOOGLE_ADS_AUDIENCE": 36,
-    "SMS": 240, "EMAIL": 240, "WHATSAPP": 240, "MMS": 240, "RCS": 240,
-}  # fmt: skip
-"""Longest window of each channel, in hours. Longer ones are measured as configured; they are worth a remark."""
-MAX_FLOW_WINDOW_HOURS = 240
-"""Longest window of a campaign inside a flow, whatever its channel."""
 
 CLICK_DEPTH = 3
 
@@ -154,9 +145,3 @@ def _is(touch: Touch, kind: Kind) -> bool:
     if kind == "view":
         return touch.view
     return touch.send if kind == "send" else touch.click
-
-
-def window_limits(channel: str, *, in_flow: bool) -> tuple[int, int]:
-    """Shortest and longest window in hours that the channel is meant for."""
-    longest = MAX_FLOW_WINDOW_HOURS if in_flow else MAX_WINDOW_HOURS.get(channel, MAX_FLOW_WINDOW_HOURS)
-    return MIN_WINDOW_HOURS, longest

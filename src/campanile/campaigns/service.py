@@ -27,6 +27,7 @@ from campanile.campaigns.schemas import (
     Written,
 )
 from campanile.campaigns.shelf import Shelf, write_document
+from campanile.campaigns.windows import window_remarks
 from campanile.clock import Clock
 from campanile.errors import InvalidInput, PreconditionFailed, Problem
 from campanile.metadata import Metadata
@@ -250,7 +251,7 @@ class CampaignService:
         if problems:
             first = problems[0]
             raise InvalidInput(first.message, attribute=first.attribute, type=first.type, problems=tuple(problems))
-        return {"campaign_id": name, **document}, warnings
+        return {"campaign_id": name, **document}, (*warnings, *window_remarks(document))
 
 
 def _among(revision: int | None, revisions: Revisions) -> bool:

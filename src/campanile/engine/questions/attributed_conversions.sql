@@ -7,7 +7,7 @@
 SELECT
     slot, platform_key, locale_key, variation_key, goal,
     count() AS total,
-    uniqExact(campaign_id, instance_id, user_key) AS uniques,
+    uniqExact(instance_id, user_key) AS uniques,
     sum(ifNull(revenue, toDecimal64(0, 4))) AS paid
 FROM
 (
