@@ -11,6 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import select
 from sqlalchemy import text as sql
 
+from campanile.campaigns import service
+from campanile.campaigns.listing import repository as listing
 from campanile.campaigns.schemas import Campaign, CampaignHint, ListPage, ListQuery, SortKey
 from campanile.campaigns.service import CampaignService
 from campanile.metadata import Metadata
@@ -139,6 +141,15 @@ def test_campaigns_of_events_are_listed_and_move_up(shop: CampaignService, works
     shop.register(workspace, [CampaignHint(campaign_id=NEW, first_at=T0, last_at=T0, channel="SMS", flow_id=FLOW)])
     assert search(shop, sort="active", limit=1) == [NEW]
     assert search(shop, search=NEW) == [NEW]
+
+
+def test_only_so_many_are_counted(shop: CampaignService, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = len(visible(shop))
+    assert not shop.page("W", ListQuery()).uncounted
+    for module in (listing, service):
+        monkeypatch.setattr(module, "COUNTED_CAMPAIGNS", known - 1)
+    found = shop.page("W", ListQuery(limit=2))
+    assert (found.total, found.uncounted) == (known - 1, True)
 
 
 def test_workspaces_see_their_own(shop: CampaignService) -> None:

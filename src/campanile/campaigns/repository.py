@@ -127,7 +127,7 @@ def write(
     if altered:
         connection.execute(_UPDATE, [{f"new_{name}": value for name, value in values.items()} for values in altered])
     if added or altered:
-        listing.refresh(connection, workspace_id, [*new, *changed])
+        listing.refresh(connection, workspace_id, new, changed)
         _set_version(connection, workspace_id, version)
 
 

@@ -29,6 +29,8 @@ OBSERVED_PLATFORMS = 20
 """Different platforms of one campaign that events may name."""
 PAGE_CAMPAIGNS = 50
 """Campaigns of a page: a screen or two, and their numbers still come in one question."""
+COUNTED_CAMPAIGNS = 10_000
+"""Matching campaigns that a page counts: beyond that nobody needs the number, and counting takes its time."""
 TAGS_OFFERED = 500
 """Tags a filter offers; others can still be typed."""
 
@@ -213,7 +215,9 @@ class ListPage(msgspec.Struct, frozen=True):
 
     items: tuple[Listed, ...]
     total: int
-    """Campaigns that match, over all pages."""
+    """Campaigns that match, over all pages; not more than are counted."""
+    uncounted: bool
+    """Whether there are more of them."""
     first: tuple[str | int, str] | None
     """Position of the first campaign, if there are earlier ones: `before` of the page before."""
     last: tuple[str | int, str] | None

@@ -14,6 +14,7 @@ from campanile.campaigns.listing import repository as directory
 from campanile.campaigns.records import StoredCampaign, shown
 from campanile.campaigns.registration import Registrar, contradiction
 from campanile.campaigns.schemas import (
+    COUNTED_CAMPAIGNS,
     TAGS_OFFERED,
     Campaign,
     CampaignDocument,
@@ -95,7 +96,8 @@ class CampaignService:
             items=tuple(
                 Listed(known[name], tuple(tags.get(found.tagged_as[name], ())), children.get(name, 0)) for name in ids
             ),
-            total=found.total,
+            total=min(found.total, COUNTED_CAMPAIGNS),
+            uncounted=found.total > COUNTED_CAMPAIGNS,
             first=found.positions[0] if found.positions and found.more_before else None,
             last=found.positions[-1] if found.positions and found.more_behind else None,
         )

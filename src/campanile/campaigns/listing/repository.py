@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from campanile.campaigns.listing.keys import name_key
 from campanile.campaigns.records import StoredCampaign
-from campanile.campaigns.schemas import ListQuery, SortKey
+from campanile.campaigns.schemas import COUNTED_CAMPAIGNS, ListQuery, SortKey
 from campanile.kit.times import epoch_milliseconds
 from campanile.metadata.models import CampaignTagRow, ListedCampaignRow
 
@@ -51,6 +51,7 @@ class Found(msgspec.Struct, frozen=True):
     tagged_as: dict[str, str]
     """Whose tags a campaign has."""
     total: int
+    """At most one more than are counted."""
     more_before: bool
     more_behind: bool
 
@@ -79,7 +80,8 @@ def page(connection: Connection, workspace_id: str, query: ListQuery) -> Found:
     rows = rows[: query.limit]
     if backwards:
         rows.reverse()
-    total = connection.execute(select(func.count()).select_from(ListedCampaignRow).where(*matching)).scalar_one()
+    some = select(ListedCampaignRow.campaign_id).where(*matching).limit(COUNTED_CAMPAIGNS + 1).subquery()
+    total = connection.execute(select(func.count()).select_from(some)).scalar_one()
     return Found(
         positions=[(row[0], row[1]) for row in rows],
         tagged_as={row[1]: row[2] for row in rows},
@@ -121,20 +123,23 @@ def all_tags(connection: Connection, workspace_id: str, limit: int) -> list[str]
     return list(connection.execute(statement).scalars())
 
 
-def refresh(connection: Connection, workspace_id: str, items: Iterable[StoredCampaign]) -> None:
-    """Bring the list up to date with campaigns that were written; children follow the parents they inherit from."""
-    by_id = {item.record.campaign_id: item for item in items}
-    if not by_id:
-        return
+def refresh(
+    connection: Connection, workspace_id: str, new: Sequence[StoredCampaign], changed: Sequence[StoredCampaign]
+) -> None:
+    """Bring the list up to date with campaigns that were written; children follow the parents they inherit from.
+
+    New campaigns have no rows to replace, and no children but those that are new with them.
+    """
+    by_id = {item.record.campaign_id: item for item in (*new, *changed)}
     above = _inherited(connection, workspace_id, by_id)
-    rows = [_values(workspace_id, item, above) for item in by_id.values()]
-    ids = list(by_id)
-    for table in (ListedCampaignRow, CampaignTagRow):
-        connection.execute(
-            delete(table).where(table.workspace_id == workspace_id, table.campaign_id == bindparam("of_campaign")),
-            [{"of_campaign": campaign_id} for campaign_id in ids],
-        )
-    connection.execute(insert(ListedCampaignRow), rows)
+    if changed:
+        gone = [{"of_campaign": item.record.campaign_id} for item in changed]
+        for table in (ListedCampaignRow, CampaignTagRow):
+            removal = delete(table).where(
+                table.workspace_id == workspace_id, table.campaign_id == bindparam("of_campaign")
+            )
+            connection.execute(removal, gone)
+    connection.execute(insert(ListedCampaignRow), [_values(workspace_id, item, above) for item in by_id.values()])
     tags = [
         {"workspace_id": workspace_id, "campaign_id": campaign_id, "tag": tag, "tag_key": name_key(tag)}
         for campaign_id, item in by_id.items()
@@ -142,7 +147,7 @@ def refresh(connection: Connection, workspace_id: str, items: Iterable[StoredCam
     ]
     if tags:
         connection.execute(insert(CampaignTagRow), tags)
-    parents = [row for row in rows if row["parent_id"] is None]
+    parents = [_values(workspace_id, item, above) for item in changed if item.record.parent_id is None]
     if parents:
         for statement, name in ((_RENAME_CHILDREN, "name_key"), (_RETYPE_CHILDREN, "delivery_type")):
             connection.execute(
