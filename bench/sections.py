@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench import dashboard, floor, intake, reports, stats
+from bench import attribution, dashboard, floor, intake, reports, stats
 from bench.measure import Measured
 
 
@@ -36,6 +36,14 @@ SECTIONS = {
             "The hand-written query and PostgreSQL count only what one statement can: events and distinct users per "
             "campaign and type. Our answer also has funnels, failures, conversions and rates.",
             "PostgreSQL runs with `fsync=off` and default memory; its table is vacuumed, its index covers the query.",
+        ),
+    ),
+    "attribution": Section(
+        "Attribution",
+        lambda small: attribution.run(rounds=1, touches=50_000) if small else attribution.run(),
+        (
+            "Nothing is stored ahead: every answer is computed from the log, with all levels of the tree.",
+            "Ten campaigns compete for each event; windows are one to five days, the range is thirty.",
         ),
     ),
     "dashboard": Section(
