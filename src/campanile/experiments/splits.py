@@ -9,6 +9,7 @@ import msgspec
 
 from campanile.experiments.schemas import OVERLAP, Basis, SampleRatio
 from campanile.experiments.statistics import check_split
+from campanile.experiments.verdicts import p_value
 
 AUTOMATIC = "SHERPA"
 """Distribution type of campaigns whose sender shifts shares to the better variation while it runs."""
@@ -67,7 +68,7 @@ def variation_ratio(tried: Mapping[str, int], declaration: Declared) -> SampleRa
 def _checked(parts: Mapping[str, int], shares: Mapping[str, float], basis: Basis) -> SampleRatio:
     split = check_split(list(parts.values()), list(shares.values()))
     shown = {name: round(share, 2) for name, share in shares.items()}
-    return SampleRatio(status=split.status, basis=basis, parts=dict(parts), shares=shown, p_value=split.p_value)
+    return SampleRatio(status=split.status, basis=basis, parts=dict(parts), shares=shown, p_value=p_value(split.p_value))
 
 
 def _unchecked(parts: Mapping[str, int], basis: Basis) -> SampleRatio:
