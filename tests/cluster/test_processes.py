@@ -118,6 +118,50 @@ def test_one_may_die_while_the_other_takes_over(pair: Pair) -> None:
         assert sum(int(count) for count in rows) == len(sender.sent)
 
 
+class Merger(Sender):
+    """Posts merges instead: of the users of events into the users of the first few of them."""
+
+    PEOPLE = 5
+
+    def _event(self, event_id: str) -> dict[str, str]:
+        name, _, number = event_id.rpartition("-")
+        return {
+            "event_id": f"merge-{event_id}",
+            "type": "user_merge",
+            "time": super()._event(event_id)["time"],
+            "from_user_id": f"user-{event_id}",
+            "to_user_id": f"user-{name}-{int(number) % self.PEOPLE}",
+        }
+
+
+def test_users_are_merged_by_one_while_the_other_takes_their_events(pair: Pair) -> None:
+    """Some before their events, some after; the merging process dies again and again."""
+    campaign = "68e0c0ffee00000000000e04"
+    batches = [[f"people-{number}" for number in range(20 * part, 20 * part + 20)] for part in range(KILLS)]
+    dice = random.Random(13)
+    with ExitStack() as stack:
+        sender = stack.enter_context(closing(Sender(pair.servers[0].url, pair.credentials, campaign, "people")))
+        merger = stack.enter_context(closing(Merger(pair.servers[1].url, pair.credentials, campaign, "people")))
+        reader = stack.enter_context(closing(Reader(pair.servers[0].url, pair.credentials, campaign)))
+        assert sender.post([f"people-{number}" for number in range(Merger.PEOPLE)])
+        for batch in batches:
+            rows = [name for name in batch if int(name.rpartition("-")[2]) >= Merger.PEOPLE]
+            threads = [threading.Thread(target=_post_all, args=(who, [rows])) for who in (sender, merger)]
+            for thread in threads:
+                thread.start()
+            threads[1].join(dice.uniform(0.02, 0.2))
+            pair.servers[1].kill()
+            for thread in threads:
+                thread.join()
+            pair.servers[1].start()
+            assert merger.resend()
+            reader.address(dice.choice(pair.servers).url)
+            assert reader.performance("TOTAL")["sent"] == len(sender.acknowledged) == len(sender.sent)
+            assert reader.performance("UNIQUE")["sent"] == Merger.PEOPLE
+        assert sender.post(["people-again"])
+        assert reader.performance("UNIQUE")["sent"] == Merger.PEOPLE + 1
+
+
 def test_the_rate_limit_is_one(pair: Pair) -> None:
     """Exactly the allowed number of requests passes, whichever process they come to."""
     limit = 30
