@@ -30,6 +30,8 @@ PAGES = (
     "docs/importing.md",
     "docs/operating.md",
     "docs/dashboard.md",
+    "docs/webhooks.md",
+    "docs/streams.md",
 )
 ANSWERS = {"sh": "json", "python": "text"}
 """Kinds of blocks that are run, and of those that show what they print."""

@@ -95,10 +95,10 @@ class HookHouse(Served):
             return b"<ok/>"
         raise FetchRefused(url)
 
-    def hook(self, provider: str, **options: Any) -> MadeHook:
+    def hook(self, provider: str, *, workspace: str = "w", **options: Any) -> MadeHook:
         if provider == "ses":
             options.setdefault("topics", [TOPIC])
-        return self.hooks.hooks.create("w", provider, secret=SECRETS[provider], options=options)
+        return self.hooks.hooks.create(workspace, provider, secret=SECRETS[provider], options=options)
 
     def run(self, scenario: Callable[[Any], Awaitable[None]]) -> None:
         """Start, let the scenario post what it wants, stop."""

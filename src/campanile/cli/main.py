@@ -29,6 +29,9 @@ _key = App(name="key", help="Create, list, replace and switch off the keys of a 
 _user = App(name="user", help="Create, list and change users of the dashboard; also while the server runs.")
 _report = App(name="report", help="Define, list, run, download and delete campaign reports, through a server.")
 
+_hook = App(name="hook", help="Create, list, try, rotate and delete hooks to which providers post, through a server.")
+_deadletter = App(name="deadletter", help="List and retry events of receivers that could not be stored.")
+
 _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (app, "demo", "demo:demo", "Start a server with a sample shop, ask it for statistics, show how to go on."),
     (app, "serve", "serve:serve", "Start the server."),
@@ -43,6 +46,15 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (_report, "run", "report:run", "Make a report's file now."),
     (_report, "download", "report_download:download", "Download a report's file."),
     (_report, "delete", "report:delete", "Delete a report with all its files."),
+    (_hook, "create", "hook:create", "Create a hook for a provider."),
+    (_hook, "list", "hook:list_all", "List the hooks of a workspace."),
+    (_hook, "show", "hook:show", "Show a hook."),
+    (_hook, "rotate", "hook:rotate", "Give a hook a new secret or URL."),
+    (_hook, "test", "hook:test", "Show what a delivery would do."),
+    (_hook, "deliveries", "hook:deliveries", "List the last deliveries to a hook."),
+    (_hook, "delete", "hook:delete", "Delete a hook."),
+    (_deadletter, "list", "hook:dead_letters", "List events that could not be stored."),
+    (_deadletter, "retry", "hook:retry", "Try them again."),
     (app, "migrate", "migrate:migrate", "Bring the event store and the metadata database up to date."),
     (app, "doctor", "doctor:doctor", "Check settings, disk, store, database and server, and say what to do."),
     (_workspace, "create", "workspace:create", "Create a workspace with one key of each kind."),
@@ -63,6 +75,8 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
 for _group, _name, _target, _help in _COMMANDS:
     _group.command(f"campanile.cli.{_target}", name=_name, help=_help)
 app.command(_report)
+app.command(_hook)
+app.command(_deadletter)
 app.command(_workspace)
 app.command(_key)
 app.command(_user)

@@ -15,6 +15,7 @@ import msgspec
 from campanile import __version__
 from campanile.client.campaigns import Campaigns
 from campanile.client.errors import Refused, Unreachable
+from campanile.client.hooks import Hooks
 from campanile.client.reports import Reports
 from campanile.client.retries import RETRIED_STATUSES, RetryPolicy, parse_retry_after
 from campanile.client.schemas import CampaignImport, CampaignResult, EventResult, StatsPage
@@ -149,6 +150,11 @@ class CampanileClient:
         query = {"mode": mode, **({"dry_run": "true"} if dry_run else {})}
         answer = self._send("POST", "/v1/campaigns/import", ndjson, NDJSON, query=query)
         return self._decode(answer, CampaignImport)
+
+    @property
+    def hooks(self) -> Hooks:
+        """Hooks of providers, and events that could not be stored."""
+        return Hooks(self._ask)
 
     @property
     def reports(self) -> Reports:
