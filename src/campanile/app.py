@@ -22,6 +22,7 @@ from campanile.campaigns.routes import campaign_routes
 from campanile.campaigns.service import CampaignService
 from campanile.clock import Clock, SystemClock
 from campanile.dashboard.assets import Assets
+from campanile.dashboard.reference.routes import reference_route
 from campanile.dashboard.rendering import Renderer
 from campanile.dashboard.routes import dashboard_routes
 from campanile.engine import Engine, open_engine
@@ -35,8 +36,9 @@ from campanile.http.campaign_errors import campaign_envelopes
 from campanile.http.errors import ErrorRenderer
 from campanile.http.health import health_routes
 from campanile.http.middleware import wrap
-from campanile.http.openapi import openapi_route
+from campanile.http.openapi import document, openapi_route
 from campanile.http.pages import page_errors
+from campanile.http.postman import postman_route
 from campanile.http.rate_limit import open_limiter
 from campanile.intake.openapi import OPERATIONS as INTAKE_OPERATIONS
 from campanile.intake.routes import intake_routes
@@ -166,10 +168,13 @@ def application(services: Services) -> Litestar:
         "limiter": services.limiter.check,
     }
     envelopes = {**download_envelopes(), **campaign_envelopes()}
+    description = document(OPERATIONS)
     app = Litestar(
         route_handlers=[
             *health_routes(checks, spared={"files"}),
             openapi_route(OPERATIONS),
+            postman_route(description),
+            reference_route(description),
             *stats_routes(),
             *intake_routes(),
             *companion_routes(),

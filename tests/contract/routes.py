@@ -377,7 +377,7 @@ CASES = (
     *REPORT_CASES,
 )
 
-PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/metrics")}
+PUBLIC = {("GET", path) for path in ("/healthz", "/readyz", "/openapi.json", "/postman.json", "/docs", "/metrics")}
 """Routes without a workspace. The metrics are the operator's and count per workspace; the others show nothing."""
 
 LINK = Case("GET", "/v1/export/file/{token}", frozenset(), lambda _: [Call(f"/v1/export/file/{'x' * 43}")])

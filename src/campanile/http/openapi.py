@@ -10,7 +10,8 @@ from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
 from campanile import __version__
-from campanile.http.responses import ReadyResponse
+from campanile.http.examples import BODIES, PATHS
+from campanile.http.responses import JSON, ReadyResponse
 
 Schema = dict[str, Any]
 """A JSON Schema (2020-12), as OpenAPI 3.1 uses it."""
@@ -139,21 +140,40 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": f"{operation.method.lower()}_{operation.path.strip('/').translate(_NAME)}",
         "tags": [operation.tag],
         "security": _security(operation),
+        "x-scope": operation.scope,
         "responses": {
             str(status): {"description": text, "content": {media: {"schema": schema} for media, schema in body.items()}}
             for status, (text, body) in operation.answers.items()
         },
     }
     if operation.parameters:
-        found["parameters"] = list(operation.parameters)
+        found["parameters"] = [_shown(parameter) for parameter in operation.parameters]
     if operation.bodies:
-        content = {media: {"schema": schema} for media, schema in operation.bodies.items()}
+        content = {
+            media: {"schema": schema, **_example(operation, media)} for media, schema in operation.bodies.items()
+        }
         found["requestBody"] = {"required": True, "content": content}
     error = operation.error_schema or {"$ref": "#/components/schemas/Error"}
     for status in operation.errors:
         body = {} if status in operation.empty else {"content": {"application/json": {"schema": error}}}
         found["responses"][str(status)] = {"description": _REASONS[status], **body}
     return found
+
+
+def _shown(given: Schema) -> Schema:
+    """A parameter with an example, where it is a part of the path."""
+    known = PATHS.get(given["name"]) if given["in"] == "path" else None
+    return given if known is None else {**given, "example": known}
+
+
+def _example(operation: Operation, media: str) -> dict[str, Any]:
+    """A body that works: as a value, or as text where a value is one line per entry."""
+    body = BODIES.get((operation.method, operation.path))
+    if body is None or media not in (JSON, "application/x-ndjson", "application/merge-patch+json"):
+        return {}
+    if media == "application/x-ndjson":
+        return {"example": "".join(f"{msgspec.json.encode(line).decode()}\n" for line in body)}
+    return {"example": body}
 
 
 def _security(operation: Operation) -> list[dict[str, list[str]]]:
