@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 
 SALE = next(plan for plan in PLANS if plan.name.startswith("Summer Sale"))
 GERMAN = next(plan for plan in PLANS if "Größenberatung" in plan.name)
+PATIENCE = 15_000
+"""Milliseconds to wait for something to appear."""
 LIVE = re.compile(r"/live\?")
 JAPANESE = next(plan for plan in PLANS if plan.name.startswith("夏"))
 
@@ -82,7 +84,7 @@ def test_find_a_campaign_and_compare_every_number(open_page: Opener, shop: Shop)
     tab.get_by_label("Search").fill("summer sale")
     row = tab.get_by_role("row").filter(has_text=SALE.name)
     row.wait_for()
-    expect(tab.locator("#results tbody tr")).to_have_count(1)
+    expect(tab.locator("#results tbody tr")).to_have_count(1, timeout=PATIENCE)
     assert "q=summer" in tab.url
     row.get_by_role("link", name=SALE.name).click()
     tab.wait_for_url(re.compile(SALE.campaign_id))
@@ -107,7 +109,7 @@ def test_names_in_any_script_are_found(open_page: Opener, shop: Shop, plan: Any)
     tab = open_page("viewer", width=360)
     tab.goto(shop.path("/w/{workspace}/campaigns"))
     tab.get_by_label("Search").fill(plan.name[:8].upper())
-    expect(tab.locator("#results tbody tr")).to_have_count(1)
+    expect(tab.locator("#results tbody tr")).to_have_count(1, timeout=PATIENCE)
     tab.get_by_role("link", name=plan.name).click()
     assert tab.get_by_role("heading", level=1).inner_text() == plan.name
 
@@ -130,7 +132,7 @@ def test_a_page_updates_itself_without_losing_anybodys_place(open_page: Opener, 
     tab = open_page("viewer")
     tab.goto(shop.url + f"/w/{shop.id}/campaigns/{campaign_id}")
     sent = tab.locator('[data-metric="sent"] td').first
-    expect(sent).to_have_text("3")
+    expect(sent).to_have_text("3", timeout=PATIENCE)
     term = tab.locator('[data-metric="sent"] .term-word')
     term.focus()
     tab.locator(".chart-table summary").click()
@@ -142,7 +144,7 @@ def test_a_page_updates_itself_without_losing_anybodys_place(open_page: Opener, 
     send("second", "sent")
     with tab.expect_response(lambda answer: bool(LIVE.search(answer.url)) and answer.status == 200):
         pass
-    expect(sent).to_have_text("4")
+    expect(sent).to_have_text("4", timeout=PATIENCE)
     assert tab.evaluate("document.activeElement === document.querySelector('[data-metric=sent] .term-word')")
     assert tab.evaluate("document.querySelector('.chart-table').open")
     assert tab.evaluate("window.kept.isConnected"), "parts that are the same were replaced"
