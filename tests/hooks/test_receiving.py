@@ -14,6 +14,12 @@ from tests.hooks.served import TOPIC, HookHouse, Poster, signed_delivery, sns_de
 from tests.intake.served import TIME, click
 from tests.intake.worlds import CAMPAIGN, rows, stored_ids
 
+SOME_FAST = [
+    pytest.param(provider, marks=[] if provider in ("sendgrid", "twilio") else [pytest.mark.slow])
+    for provider in PROVIDERS
+]
+"""Two of the six where minutes count."""
+
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_delivery_is_stored_when_it_is_acknowledged_and_counts_once(house: HookHouse, provider: str) -> None:
@@ -32,7 +38,7 @@ def test_a_delivery_is_stored_when_it_is_acknowledged_and_counts_once(house: Hoo
     assert house.campaigns.get_many("w", [CAMPAIGN])[CAMPAIGN].attempts == "implied"
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", SOME_FAST)
 def test_a_forged_delivery_leaves_no_trace(house: HookHouse, provider: str) -> None:
     made = house.hook(provider)
 
@@ -66,7 +72,7 @@ def test_a_forged_delivery_leaves_no_trace(house: HookHouse, provider: str) -> N
     assert notes
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", SOME_FAST)
 def test_a_report_without_dimensions_waits_for_its_message(house: HookHouse, provider: str) -> None:
     made = house.hook(provider)
     channel = CHANNEL.get(provider, "EMAIL")
