@@ -14,6 +14,7 @@ from campanile.workspaces.schemas import CreatedWorkspace
 from tests.oracle.attribution import instant
 from tests.oracle.attribution_cases import CASES, is_fixture
 from tests.stats.inprocess import InProcess, running
+from tests.support.clickhouse import ClusterInfo
 from tests.support.engines import EmbeddedEngine
 
 pytestmark = pytest.mark.slow
@@ -24,14 +25,31 @@ CONTROL_RATES = {"ccg_cvr": "campaign_control_group", "gcg_cvr": "global_control
 MEMBERS = ("total", "unique", "revenue")
 
 
+ON_CLUSTER = (
+    "edge_late_touch_moves_credit", "edge_merge_collapses_unique", "edge_multiple_goals", "edge_parent_and_children",
+    "edge_user_merge", "lim_campaigns_3_control_group", "uplift_positive",
+)  # fmt: skip
+"""Examples that go all the way on two shards as well; `test_golden` asks the engine about every one."""
+
+
 @pytest.fixture(name="server", scope="module")
 def _server(embedded: EmbeddedEngine) -> Iterator[InProcess]:
     with running(embedded, datetime(2026, 4, 1, tzinfo=UTC)) as server:
         yield server
 
 
+@pytest.fixture(name="sharded", scope="module")
+def _sharded(embedded: EmbeddedEngine, cluster: ClusterInfo) -> Iterator[InProcess]:
+    with running(embedded, datetime(2026, 4, 1, tzinfo=UTC), cluster.url) as server:
+        yield server
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_worked_example(server: InProcess, name: str) -> None:
+    work(server, name)
+
+
+def work(server: InProcess, name: str) -> None:
     case = CASES[name]
     owner = server.services.workspaces.create(name, id=name, timezone=case["settings"]["timezone"])
     changes = {"stats_dialect": "live"}
@@ -162,3 +180,8 @@ def test_reported_conversions_are_counted_once_per_user_and_instance(server: InP
     body = {"request_id": "r", "campaign_ids": [parent], "attribution_type": "CLICK_THROUGH", "metric_type": "TOTAL"}
     (element,) = server.stats(owner, **body, **days)["data"][parent]
     assert members(over_all(element)["all_variations"]) == {"Goal 1": {"total": 2, "unique": 1, "revenue": 10}}
+
+
+@pytest.mark.parametrize("name", ON_CLUSTER)
+def test_a_worked_example_on_a_cluster(sharded: InProcess, name: str) -> None:
+    work(sharded, name)
