@@ -17,17 +17,7 @@ FROM
             arrayJoin({slots:Array(Array(UInt32))}[credited_member]) AS slot
         FROM ({{part:credits}})
     ) AS c
-    LEFT JOIN
-    (
-        SELECT
-            user_key, instance_id, toUInt8(indexOf({control_reasons:Array(String)}, reason)) AS book,
-            arrayJoin({slots:Array(Array(UInt32))}[
-                transform(campaign_id, {campaigns:Array(String)}, {members:Array(UInt32)}, toUInt32(0))]) AS slot,
-            groupUniqArray(toString(platform)) AS platforms
-        FROM {{events}}
-        WHERE campaign_id IN {page:Array(String)} AND type = 'removed' AND reason IN {control_reasons:Array(String)}
-        GROUP BY user_key, instance_id, book, slot
-    ) AS p
+    LEFT JOIN ({{part:held_platforms}}) AS p
         ON p.user_key = c.user_key AND p.instance_id = c.instance_id AND p.book = c.book AND p.slot = c.slot
 )
 GROUP BY slot, book, platform_key, goal
