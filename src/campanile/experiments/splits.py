@@ -68,7 +68,9 @@ def variation_ratio(tried: Mapping[str, int], declaration: Declared) -> SampleRa
 def _checked(parts: Mapping[str, int], shares: Mapping[str, float], basis: Basis) -> SampleRatio:
     split = check_split(list(parts.values()), list(shares.values()))
     shown = {name: round(share, 2) for name, share in shares.items()}
-    return SampleRatio(status=split.status, basis=basis, parts=dict(parts), shares=shown, p_value=p_value(split.p_value))
+    return SampleRatio(
+        status=split.status, basis=basis, parts=dict(parts), shares=shown, p_value=p_value(split.p_value)
+    )
 
 
 def _unchecked(parts: Mapping[str, int], basis: Basis) -> SampleRatio:
