@@ -37,6 +37,6 @@ def postgres_metadata(url: str) -> Iterator[Metadata]:
     opened = open_metadata(url)
     with opened.begin() as connection:
         names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-        connection.execute(text(f"TRUNCATE {names}"))
+        connection.execute(text(f"TRUNCATE {names} CASCADE"))
     yield opened
     opened.close()

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from campanile.metadata import hooks  # noqa: F401  # its tables are part of Base, too
 from campanile.metadata.models import Base
 
 context.configure(
