@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from campanile.clock import Clock
-from campanile.errors import CampanileError, Unavailable
+from campanile.errors import Unavailable
 from campanile.hooks import telemetry
 from campanile.hooks.inbox import Inbox
 from campanile.hooks.messages import Messages
@@ -26,6 +26,8 @@ from campanile.workspaces.service import WorkspaceService
 
 PAUSE_SECONDS = 0.4
 """Between two looks: an event whose message appears is counted within a second."""
+AFTER_FAILURE_SECONDS = 5.0
+"""Between two looks after a defect, so that the log is not filled with it."""
 TIDY = timedelta(minutes=10)
 """Between two clearances of what has expired."""
 NOTES = 1_000
@@ -63,7 +65,6 @@ class Chores:
         """Workspace → ids of what waited then."""
         self._tidied_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
 
     def note(self, note: DeliveryNote) -> None:
         """Remember a delivery; it is written down soon."""
@@ -78,26 +79,23 @@ class Chores:
             await asyncio.wait([self._task])
         await self._try(self.write_notes)
 
-    def wake(self) -> None:
-        """There is something to do: do not wait."""
-        self._wake.set()
-
     async def _run(self) -> None:
         while True:
-            for work in (self.empty_spool, self.resolve, self.write_notes, self.tidy):
-                await self._try(work)
-            self._wake.clear()
-            with anyio.move_on_after(PAUSE_SECONDS):
-                await self._wake.wait()
+            works = (self.empty_spool, self.resolve, self.write_notes, self.tidy)
+            fine = [await self._try(work) for work in works]
+            await anyio.sleep(PAUSE_SECONDS if all(fine) else AFTER_FAILURE_SECONDS)
 
     @staticmethod
-    async def _try(work: Callable[[], Awaitable[None]]) -> None:
+    async def _try(work: Callable[[], Awaitable[None]]) -> bool:
+        """Whether nothing is wrong with the work itself; a store that is down is no fault of it."""
         try:
             await work()
         except Unavailable as error:
             _log.debug("hooks_work_delayed", error=error.error_type)  # whoever is down says so itself
-        except CampanileError as error:
-            _log.error("hooks_work_failed", error=error.error_type, exc_info=error)
+        except Exception as error:  # one that failed must not end the others
+            _log.error("hooks_work_failed", exc_info=error)
+            return False
+        return True
 
     async def empty_spool(self) -> None:
         """Take out what waits, oldest first, until there is nothing left.
