@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
+TIMEOUT = 30_000
+"""Milliseconds to wait for anything: a busy machine is not what is tested."""
 EXPECTED = ("Failed to load resource: the server responded with a status of 4",)
 """What the console says of refusals that tests provoke."""
 
@@ -72,7 +74,7 @@ def open_page(shop: Shop, chromium: Browser, sessions: dict[str, Any]) -> Iterat
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(TIMEOUT)
         page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
         page.on(
             "console",

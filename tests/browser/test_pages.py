@@ -26,7 +26,8 @@ SCHEMES = ("light", "dark")
 def visit(tab: Tab, shop: Shop, page: Page) -> None:
     tab.goto(shop.path(page.path))
     tab.wait_for_selector(page.ready)
-    tab.wait_for_load_state("networkidle")
+    tab.wait_for_load_state()
+    tab.wait_for_function("!document.querySelector('.htmx-request')")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
