@@ -48,8 +48,9 @@ check: setup ## Lint, types and the fast tests
 bench: setup ## Measure and compare with the recorded numbers
 	$(BIN)/python -m bench $(ARGS)
 
-screenshots: setup ## Pictures of every page, light and dark, wide and narrow, in build/screenshots
+screenshots: setup ## Pictures of every page in build/screenshots, and the one of the README
 	$(PYTEST) tests/browser/test_pages.py -k screenshots -n 1 $(ARGS)
+	$(BIN)/python tools/readme_picture.py
 
 clean: ## Remove everything that `make setup` put into this folder
 	rm -rf .venv build tests/node_modules $(DASHBOARD)/node_modules .mypy_cache .ruff_cache .hypothesis

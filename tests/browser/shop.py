@@ -24,6 +24,10 @@ NASTY = f"\"'><img src=x onerror=alert(1) {MARKER}><script {MARKER}>alert(2)</sc
 """Put wherever somebody may choose a name."""
 FORMULA = f'=HYPERLINK("http://127.0.0.1")<b {MARKER}>'
 
+SHORT = f"<b {MARKER}>x</b>"
+"""The same where less fits."""
+NASTY_CAMPAIGN = "badbadbadbadbadbadbadba1"
+FORMULA_CAMPAIGN = "badbadbadbadbadbadbadba2"
 EVERY = 40
 """Of the demo's events every fortieth is sent: enough for every channel, and quickly there."""
 EVENTS_PER_REQUEST = 10_000
@@ -83,10 +87,7 @@ def _fill(shop: Shop) -> None:
     demo = build(datetime.now(UTC).date())
     documents = demo.documents()
     ids = [str(document["campaign_id"]) for document in documents]
-    documents += [
-        {**documents[0], "campaign_id": "badbadbadbadbadbadbadba1", "name": NASTY, "tags": [NASTY[:60]]},
-        {**documents[1], "campaign_id": "badbadbadbadbadbadbadba2", "name": FORMULA},
-    ]
+    documents += [_nasty(documents[0], NASTY_CAMPAIGN, NASTY), _nasty(documents[0], FORMULA_CAMPAIGN, FORMULA)]
     lines = "".join(json.dumps(document) + "\n" for document in documents)
     shop.must(
         shop.keys.manage_key, "POST", "/v1/campaigns/import", content=lines.encode(),
@@ -98,12 +99,33 @@ def _fill(shop: Shop) -> None:
         shop.must(
             shop.keys.ingest_key, "POST", "/v1/events", content=body, headers={"Content-Type": "application/x-ndjson"}
         )
-    refused = {"event_id": NASTY[:64], "type": "opened?", "campaign_id": NASTY[:60], "user_id": "u"}
+    now = datetime.now(UTC).isoformat()
+    common = {"campaign_id": NASTY_CAMPAIGN, "channel": "EMAIL", "time": now, "locale": SHORT, "variation": SHORT}
+    nasty = [
+        {**common, "event_id": "n-1", "type": "sent", "user_id": "n-1"},
+        {**common, "event_id": "n-2", "type": "click", "user_id": "n-1", "link": f"http://127.0.0.1/{SHORT}"},
+        {**common, "event_id": "n-3", "type": "failed", "user_id": "n-2", "reason": SHORT},
+    ]
+    taken = shop.must(shop.keys.ingest_key, "POST", "/v1/events", json=nasty)
+    assert taken["accepted"] == len(nasty), taken
+    refused = {"event_id": NASTY[:64], "type": "opened?", "campaign_id": NASTY_CAMPAIGN, "user_id": "u"}
     shop.api(shop.keys.ingest_key, "POST", "/v1/events", json=[refused])
     listed = json.loads(shop.server.run("key", "list", shop.id, "--json"))
     shop.ids.update(
         key=next(key["key_id"] for key in listed if key["kind"] == "ingest"),
         campaign=ids[0],
-        nasty_campaign="badbadbadbadbadbadbadba1",
+        nasty_campaign=NASTY_CAMPAIGN,
     )
     shop.server.run("key", "create", shop.id, "ingest", "--name", NASTY)
+
+
+def _nasty(like: dict[str, Any], campaign_id: str, name: str) -> dict[str, Any]:
+    """A campaign whose every free text is `name` or as bad."""
+    goals = like["conversion_goal_details"]
+    return {
+        **like,
+        "campaign_id": campaign_id,
+        "created_by": f"{SHORT}@example.com",
+        "basic_details": {**like["basic_details"], "name": name, "tags": [SHORT], "team": SHORT},
+        "conversion_goal_details": {**goals, "goals": [{**goals["goals"][0], "goal_name": SHORT}]},
+    }
