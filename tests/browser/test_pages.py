@@ -27,7 +27,7 @@ def visit(tab: Tab, shop: Shop, page: Page) -> None:
     tab.goto(shop.path(page.path))
     tab.wait_for_selector(page.ready)
     tab.wait_for_load_state()
-    tab.wait_for_function("!document.querySelector('.htmx-request')")
+    tab.wait_for_selector(".htmx-request", state="detached")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
