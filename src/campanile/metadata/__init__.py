@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection
 
-from campanile.metadata import people  # its tables belong to the same schema
+from campanile.metadata import hooks, people  # their tables belong to the same schema
 from campanile.metadata.migrate import migrate, pending
 from campanile.metadata.session import AnyRow, Metadata, open_metadata
 
-__all__ = ["AnyRow", "Connection", "Metadata", "migrate", "open_metadata", "pending", "people"]
+__all__ = ["AnyRow", "Connection", "Metadata", "hooks", "migrate", "open_metadata", "pending", "people"]
