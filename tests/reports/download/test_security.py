@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from campanile.reports.download.request import given_signature
@@ -334,8 +332,6 @@ def test_stored_names_are_made_here(files: World) -> None:
 
 
 def test_signatures_stay_out_of_logs_and_errors(app: Any) -> None:
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
     digest = signature(A, NAME, KEY_A)
     with capture_logs() as logs:
         for name in (NAME, "Missing_20210217.zip", "x" * 300):
