@@ -168,6 +168,17 @@ def test_machines_are_told_and_forgotten(house: HookHouse) -> None:
     house.run(scenario)
 
 
+def test_a_message_id_that_cannot_be_one_is_put_aside(house: HookHouse) -> None:
+    made = house.hook("mailgun")
+
+    async def scenario(send: Poster) -> None:
+        for message in ("m\0", "m" * 257):
+            answer = await send.deliver(made, reported("mailgun", dimensions=False, message=message))
+            assert (answer.status_code, answer.json()["dead_lettered"]) == (200, 1)
+
+    house.run(scenario)
+
+
 # --- MoEngage
 
 

@@ -34,6 +34,8 @@ from campanile.workspaces.schemas import Workspace
 
 BATCH_EVENTS = 5_000
 """Events handed to the intake at a time."""
+MESSAGE_ID_CHARACTERS = 256
+"""Longest message id that an event may have."""
 MAX_PENDING = 100_000
 """Events of one workspace that may wait for their messages; more are put aside."""
 
@@ -101,7 +103,7 @@ class Inbox:
                 ready.append(with_user(draft, known.get(draft.message)))
             elif draft.message in known:
                 ready.append(completed(draft, known[draft.message]))
-            elif draft.event.get("message_id"):
+            elif _can_wait(draft):
                 waiting.append(draft)
             else:
                 ready.append(with_user(draft, None))  # the intake says what is missing
@@ -218,6 +220,12 @@ def _impersonal(value: Any) -> Any:
     if isinstance(value, list):
         return [_impersonal(item) for item in value if not (isinstance(item, str) and address_in(item) is not None)]
     return value
+
+
+def _can_wait(draft: Draft) -> bool:
+    """Whether a message could have this id; databases refuse some characters, and so does the intake."""
+    message_id = draft.event.get("message_id", "")
+    return 0 < len(message_id) <= MESSAGE_ID_CHARACTERS and bool(message_id.isprintable())
 
 
 def _has_user(draft: Draft) -> bool:

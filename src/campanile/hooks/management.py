@@ -35,6 +35,7 @@ SECRET_BYTES = 24
 ADDRESS_BYTES = 16
 """Random bytes of an address: it cannot be guessed, and is no secret all the same."""
 
+_HOOK_ID = re.compile(r"hk_[0-9a-f]{20}")
 _ADDRESS = re.compile(r"[a-z2-7]{26}")
 _TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]{1,256}")
 _COMMON = frozenset({"types", "campaign_id"})
@@ -102,7 +103,7 @@ class Hooks:
         Raises:
             NotFound: no such hook in this workspace.
         """
-        row = self._repository.hook(workspace_id, hook_id)
+        row = self._repository.hook(workspace_id, hook_id) if _HOOK_ID.fullmatch(hook_id) else None
         if row is None:
             raise _unknown()
         return self._hook(row)
@@ -147,7 +148,7 @@ class Hooks:
         Raises:
             NotFound: no such hook.
         """
-        if not self._repository.delete_hook(workspace_id, hook_id):
+        if not _HOOK_ID.fullmatch(hook_id) or not self._repository.delete_hook(workspace_id, hook_id):
             raise _unknown()
 
     def deliveries(self, workspace_id: str, hook_id: str, most: int) -> Sequence[DeliveryNote]:

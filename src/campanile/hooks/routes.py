@@ -214,7 +214,9 @@ async def retry_dead_letters(request: Asked, services: Services) -> ReadyRespons
     _, content = await read_json(request, limit=MAX_MANAGEMENT_BYTES, optional=True)
     ids = content.get("ids") if isinstance(content, dict) else ()
     if ids is not None and not (
-        isinstance(ids, list) and len(ids) <= MAX_RETRIED and all(isinstance(name, str) for name in ids)
+        isinstance(ids, list)
+        and len(ids) <= MAX_RETRIED
+        and all(isinstance(name, str) and name.isprintable() for name in ids)
     ):
         raise InvalidInput(f"ids must list at most {MAX_RETRIED} dead letters.", attribute="ids", type="invalid_value")
     delivered = await services.hooks.retry(principal.workspace, ids, context_of(request.scope).request_id)
