@@ -28,7 +28,8 @@ from campanile.engine import Engine, open_engine
 from campanile.kit.times import window
 from campanile.metadata import open_metadata
 from campanile.settings import Settings
-from campanile.stats.repository import Level, Scope, StatsRepository
+from campanile.stats.levels import Level
+from campanile.stats.repository import Scope, StatsRepository
 
 LINES_AT_ONCE = 10_000
 PASSWORD = "a password for measuring"
