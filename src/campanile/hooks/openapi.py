@@ -71,10 +71,18 @@ _DELIVERY: Schema = {
         **_OUTCOME,
     },
 }
+_DELIVERED: dict[str, Schema] = {"application/json": {"type": ["object", "array"]}}
+"""What providers post; Twilio posts a form, and Amazon calls its JSON text."""
 _HOOK_ID = parameter("hook_id", "path", _TEXT, "Id of the hook.", required=True)
 _ADDRESS = (
-    parameter("provider", "path", _TEXT, f"One of {', '.join(PROVIDERS)}.", required=True),
-    parameter("address", "path", _TEXT, "Last part of the hook's URL.", required=True),
+    parameter("provider", "path", _PROVIDER, "Who posts.", required=True),
+    parameter(
+        "address",
+        "path",
+        {"type": "string", "pattern": "^[a-z2-7]{26}$"},
+        "Last part of the hook's URL.",
+        required=True,
+    ),
 )
 _MANAGED = (400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503)
 _READ = (400, 401, 403, 404, 405, 429, 500, 503)
@@ -98,7 +106,7 @@ OPERATIONS = (
         tag="hooks",
         scope="",
         parameters=_ADDRESS,
-        bodies={"application/json": {}, "application/x-www-form-urlencoded": {}, "text/plain": {}},
+        bodies=_DELIVERED,
         answers={200: ("Taken.", _json(_RECEIPT)), 204: ("Taken.", {})},
         errors=(400, 401, 403, 404, 405, 406, 408, 413, 415, 500, 503),
     ),
@@ -197,7 +205,7 @@ OPERATIONS = (
         tag="hooks",
         scope="hooks:write",
         parameters=(_HOOK_ID,),
-        bodies={"application/json": {}, "application/x-www-form-urlencoded": {}},
+        bodies=_DELIVERED,
         answers={
             200: (
                 "Events and problems.",
