@@ -461,7 +461,20 @@ def test_registration_and_description_at_once(
     assert campaign.observed_locales == ("l0", "l2")
 
 
-NAMES = st.sampled_from(["", "a", "b", "c"])
+def test_the_latest_event_stays_the_latest_when_a_later_batch_says_something_else(
+    workspaces: WorkspaceService, metadata: Metadata, clock: FixedClock
+) -> None:
+    workspace = workspaces.create("x").workspace
+    service = CampaignService(metadata, clock)
+    service.register(workspace, [hint(NEW, at=0)])
+    service.register(workspace, [hint(NEW, at=0, until=2)])
+    service.register(workspace, [hint(NEW, at=0, until=1, name="N")])
+    service.flush()
+    campaign = CampaignService(metadata, clock).get(workspace.id, NEW)
+    assert campaign is not None
+    assert campaign.last_event_at == hint(NEW, at=0, until=2).last_at
+
+
 HINTS = st.builds(
     lambda number, at, span, sent, channel, platforms, locales, name: hint(
         f"{number:024x}", at=at, until=at + span, channel=channel, platforms=platforms, locales=locales, name=name,

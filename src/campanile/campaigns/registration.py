@@ -187,7 +187,9 @@ class Registrar:
         known = self._known[(workspace_id, hint.campaign_id)]
         if known.last_event_at is None or hint.last_at > known.last_event_at:
             known.last_event_at = hint.last_at
-            self._late.setdefault(workspace_id, {})[hint.campaign_id] = hint.last_at
+            late = self._late.setdefault(workspace_id, {})
+            # One that waits may be later: a record read from the database since then does not have it.
+            late[hint.campaign_id] = max(late.get(hint.campaign_id, hint.last_at), hint.last_at)
 
 
 def contradiction(campaign: Campaign, channel: str, parent_id: str) -> Problem | None:
