@@ -29,8 +29,9 @@ def shop() -> Iterator[Shop]:
         yield shop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Closed after each file: while it is open, an event loop runs in this thread, and no other test could start one."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -41,9 +42,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sessions(shop: Shop, chromium: Browser) -> dict[str, Any]:
-    """The cookies of somebody of each role, signed in once."""
+    """The cookies of somebody of each role, signed in once per file."""
     states: dict[str, Any] = {}
     for role in ("admin", "analyst", "viewer"):
         context = chromium.new_context()
