@@ -31,7 +31,7 @@ def shop() -> Iterator[Shop]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Closed after each file: while it is open, an event loop runs in this thread, and no other test could start one."""
+    """Closed after each file: while it is open, an event loop runs in this thread, and no other test can start one."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser")
