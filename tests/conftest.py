@@ -99,7 +99,7 @@ def _postgres_migrated(postgres_url: str) -> Iterator[str]:
         yield migrated(url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def metadata(request: pytest.FixtureRequest) -> Iterator[Metadata]:
     """Either metadata database, migrated and empty: a test that asks for it runs on both."""
     from tests.support.metadata import postgres_metadata, sqlite_metadata
