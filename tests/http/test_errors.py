@@ -25,6 +25,7 @@ EVERY_ERROR: list[CampanileError] = [
     errors.Forbidden("A sentence."),
     errors.NotFound("A sentence."),
     errors.MethodNotAllowed("A sentence."),
+    errors.NotAcceptable("A sentence."),
     errors.RequestTimeout("A sentence."),
     errors.Conflict("A sentence."),
     errors.PreconditionFailed("A sentence."),
