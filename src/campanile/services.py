@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio.to_thread
 import msgspec
 
 from campanile.audit.service import AuditService
@@ -69,5 +70,6 @@ class Services(msgspec.Struct, frozen=True):
         await self.office.close()
         await self.hooks.close()
         await self.intake.close()
-        self.engine.close()
+        await anyio.to_thread.run_sync(self.settled.close)
+        await anyio.to_thread.run_sync(self.engine.close)
         self.metadata.close()

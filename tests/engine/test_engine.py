@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from campanile.engine.questions import parse_question
 from campanile.errors import ConfigurationError, EngineUnavailable
 from campanile.kit.hashing import identity_key
 from campanile.settings import Settings
+from tests.support.engines import EmbeddedEngine, open_migrated
 
 pytestmark = pytest.mark.slow
 
@@ -145,6 +147,26 @@ def test_a_second_process_is_told_who_holds_the_folder(data_folder: Path) -> Non
     finally:
         engine.close()
     assert lock_holder(data_folder / "engine") is None
+
+
+def test_a_closed_store_answers_what_was_asked_and_leaves_room_for_another(
+    embedded: EmbeddedEngine, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded.release()
+    slow = "-- sums: rows\nSELECT count() + sleep(0.5) AS rows FROM {{events}}"
+    monkeypatch.setattr(engine_module, "load_question", lambda name: parse_question(name, slow))
+    engine = open_migrated(Settings(data=str(data_folder / "first")))
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(engine.ask, "test", "w") for _ in range(12)]
+        wait(asked, return_when=FIRST_COMPLETED)
+        engine.close()
+        refusals = [error for error in (each.exception() for each in asked) if error is not None]
+    assert len(refusals) < len(asked)
+    assert [type(error) for error in refusals] == [EngineUnavailable] * len(refusals)
+    open_engine(Settings(data=str(data_folder / "second"))).close()
+    with pytest.raises(EngineUnavailable, match="closed"):
+        engine.append("events", rows(1))
+    engine.close()
 
 
 def test_a_lock_survives_nothing_but_its_process(tmp_path: Path) -> None:

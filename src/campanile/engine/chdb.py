@@ -41,12 +41,15 @@ class ChdbEngine(Engine):
         self._lock = FolderLock(folder)
         self._spool = folder / "inserts"
         self._writing = threading.Lock()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._handles = handles
         try:
             self._spool.mkdir(exist_ok=True)
             for left_over in self._spool.iterdir():
                 left_over.unlink()
             self._writer = self._open()
-            self._clients: queue.LifoQueue[Client] = queue.LifoQueue()
+            self._clients: queue.LifoQueue[Client | None] = queue.LifoQueue()  # None: closed
             for _ in range(handles):
                 self._clients.put(self._open())
             self._writer.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
@@ -75,11 +78,23 @@ class ChdbEngine(Engine):
                 client.command(f"TRUNCATE TABLE IF EXISTS {DATABASE}.{table}")
 
     def close(self) -> None:
+        """Wait for the questions that are being answered, then give the folder back. Doing it twice is fine.
+
+        An open handle would keep the store open, and this process could not open another one.
+        """
         super().close()
-        while not self._clients.empty():
-            self._clients.get().close()
-        self._writer.close()
-        self._lock.release()
+        with self._closing:
+            if self._closed:
+                return
+            for _ in range(self._handles):
+                client = self._clients.get()
+                if client is not None:  # None only follows the last one
+                    client.close()
+            with self._writing:
+                self._closed = True
+                self._writer.close()
+            self._clients.put(None)
+            self._lock.release()
 
     def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._read() as client, _translated():
@@ -132,6 +147,8 @@ class ChdbEngine(Engine):
     def _read(self) -> Iterator[Client]:
         client = self._clients.get()
         try:
+            if client is None:
+                raise EngineUnavailable(_CLOSED)
             yield client
         finally:
             self._clients.put(client)
@@ -139,12 +156,15 @@ class ChdbEngine(Engine):
     @contextlib.contextmanager
     def _write(self) -> Iterator[Client]:
         with self._writing:
+            if self._closed:
+                raise EngineUnavailable(_CLOSED)
             yield self._writer
 
 
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Largest statement, in bytes: questions carry id lists."""
 
+_CLOSED = "the event store is closed"
 _MIGRATIONS_TABLE = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.migrations
 (name String, applied_at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY name
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"""
