@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench screenshots clean
+.PHONY: help setup demo serve test check docs bench screenshots clean
 
 # Servers start twice as fast from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,9 @@ check: setup ## Lint, types and the fast tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(PYTEST) -m "not slow" $(ARGS)
+
+docs: $(ENVIRONMENT) ## The documentation as a site in build/site; broken links end it
+	$(BIN)/mkdocs build $(ARGS)
 
 bench: setup ## Measure and compare with the recorded numbers
 	$(BIN)/python -m bench $(ARGS)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,22 +22,12 @@ from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = (
-    "README.md",
-    "docs/events.md",
-    "docs/stats.md",
-    "docs/companion-apis.md",
-    "docs/mcp.md",
-    "docs/moengage-stats.md",
-    "docs/moengage-reports.md",
-    "docs/experiments.md",
-    "docs/reports.md",
-    "docs/importing.md",
-    "docs/operating.md",
-    "docs/dashboard.md",
-    "docs/webhooks.md",
-    "docs/streams.md",
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+    if "reference" not in path.parts
 )
+"""All but the generated ones, which have a test of their own."""
 ANSWERS = {"sh": "json", "python": "text"}
 """Kinds of blocks that are run, and of those that show what they print."""
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -60,7 +51,7 @@ class Example(NamedTuple):
 def examples() -> Iterator[Example]:
     for page in PAGES:
         blocks = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
-        for (kind, text), (following, answer) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
+        for (kind, text), (following, answer) in pairwise([*blocks, ("", "")]):
             if kind in ANSWERS and not _NOT_RUN.search(text):
                 yield Example(page, kind, text, answer if following == ANSWERS[kind] else None)
 
@@ -68,6 +59,25 @@ def examples() -> Iterator[Example]:
 class Demo(NamedTuple):
     port: int
     data: Path
+
+
+class Folders:
+    """One folder for the commands of each page: what one of them writes, the next ones read."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+
+    def of(self, page: str) -> Path:
+        folder = self._base / page.replace("/", "-")
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "examples").symlink_to(ROOT / "examples")
+        return folder
+
+
+@pytest.fixture(name="folders", scope="module")
+def _folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    return Folders(tmp_path_factory.mktemp("pages"))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +116,7 @@ def matches(found: Any, shown: Any) -> bool:
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=str)
-def test_call_answers_what_the_page_says(demo: Demo, example: Example) -> None:
+def test_call_answers_what_the_page_says(demo: Demo, folders: Folders, example: Example) -> None:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -115,7 +125,8 @@ def test_call_answers_what_the_page_says(demo: Demo, example: Example) -> None:
     }
     script = example.commands.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
     program = [sys.executable, "-c"] if example.kind == "python" else ["bash", "-euc"]
-    done = subprocess.run([*program, script], capture_output=True, text=True, env=environment, timeout=60)
+    folder = folders.of(example.page)
+    done = subprocess.run([*program, script], capture_output=True, text=True, env=environment, cwd=folder, timeout=60)
     assert done.returncode == 0, done.stderr
     if example.kind == "python":
         assert done.stdout == (example.answer or "")

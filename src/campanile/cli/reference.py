@@ -1,4 +1,4 @@
-"""The reference pages of settings and command line: `python -m campanile.cli.reference settings|cli`."""
+"""The reference pages of settings, command line and HTTP API: `python -m campanile.cli.reference settings|cli|http`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,26 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from campanile.app import OPERATIONS
 from campanile.cli.main import app
 from campanile.settings import ENVIRONMENT_PREFIX, Settings
+
+_HTTP = """\
+# HTTP API
+
+Every operation, as `/openapi.json` describes it. A running server shows each with its parameters, its answers and a
+command that works at `/docs`, and has a Postman collection at `/postman.json`.
+
+Keys go into `Authorization: Basic` as the password beside the workspace id, or alone as a `Bearer` token where the
+description says so. *Signature* means that one made with the report key takes their place; deliveries of providers
+are checked by the providers' own. Errors of `/v1` have one shape, with the member that is wrong:
+
+```json
+{"error": {"type": "…", "message": "…", "attribute": "…", "request_id": "…"},
+ "errors": [{"type": "…", "message": "…", "attribute": "…"}]}
+```
+
+Paths that MoEngage has, too, keep its errors. Every answer has an `X-Request-Id`, which is also in the server's log."""
 
 
 def settings_page() -> str:
@@ -55,6 +73,18 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
+def http_page() -> str:
+    """`docs/reference/http.md`: every operation of the API, in the order of its description."""
+    lines = [_HTTP]
+    for tag in dict.fromkeys(operation.tag for operation in OPERATIONS):
+        lines += ["", f"## {tag.capitalize()}", "", "| operation | scope of the key | what it does |", "|---|---|---|"]
+        for operation in OPERATIONS:
+            if operation.tag == tag:
+                scope = f"`{operation.scope}`" if operation.scope else "signature" if operation.signed else "none"
+                lines.append(f"| `{operation.method} {operation.path}` | {scope} | {operation.summary} |")
+    return "\n".join(lines) + "\n"
+
+
 def _commands() -> Iterator[tuple[str, ...]]:
     yield ()
     for name in sorted(app):
@@ -75,4 +105,4 @@ def _help(command: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write({"settings": settings_page, "cli": cli_page}[sys.argv[1]]())
+    sys.stdout.write({"settings": settings_page, "cli": cli_page, "http": http_page}[sys.argv[1]]())
