@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,23 @@ def _fill(shop: Shop) -> None:
         nasty_campaign=NASTY_CAMPAIGN,
     )
     shop.server.run("key", "create", shop.id, "ingest", "--name", NASTY)
+    _hook(shop)
+
+
+def _hook(shop: Shop) -> None:
+    """A webhook with deliveries of every kind, and a dead letter."""
+    made = shop.must(shop.keys.manage_key, "POST", "/v1/hooks", json={"provider": "postmark", "name": NASTY[:200]})
+    now = datetime.now(UTC)
+    for days, secret in ((0, made["secret"]), (90, made["secret"]), (0, "wrong")):
+        report = {
+            "RecordType": "Delivery", "MessageID": f"m-{days}{SHORT}", "Recipient": "ada@example.net",
+            "DeliveredAt": (now - timedelta(days=days)).isoformat(),
+            "Metadata": {"campaign_id": NASTY_CAMPAIGN, "user_id": "n-3"},
+        }  # fmt: skip
+        httpx.post(made["url"], json=report, headers={"X-Campanile-Secret": secret}, timeout=60)
+    letters = shop.must(shop.keys.manage_key, "GET", "/v1/dead-letters")["dead_letters"]
+    assert letters, "the report of an old delivery should have become a dead letter"
+    shop.ids["hook"] = made["hook_id"]
 
 
 def _nasty(like: dict[str, Any], campaign_id: str, name: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ SETTINGS: tuple[Item, ...] = (
     Item("Stats API", "/settings/stats-api"),
     Item("Intake", "/settings/intake"),
     Item("Intake health", "/settings/health"),
+    Item("Webhooks", "/settings/webhooks"),
     Item("Mail", "/settings/mail"),
     Item("Users", "/settings/users", "admin"),
     Item("Audit log", "/settings/audit", "admin"),

@@ -19,6 +19,7 @@ from campanile.dashboard.overview.routes import overview_pages
 from campanile.dashboard.people.routes import people_routes
 from campanile.dashboard.rendering import Renderer
 from campanile.dashboard.settings.routes import settings_routes
+from campanile.dashboard.webhooks.routes import webhook_routes
 from campanile.http.pages import PageResponse, redirect
 from campanile.http.responses import ReadyResponse
 from campanile.http.visits import WORKSPACE, AnyRequest, PageGate, enter, read_cookie
@@ -50,6 +51,7 @@ def dashboard_routes() -> list[HTTPRouteHandler]:
         *overview_pages(),
         *campaign_pages(),
         *settings_routes(),
+        *webhook_routes(),
     ]
 
 

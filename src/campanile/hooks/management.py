@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 
+from campanile.audit.schemas import OPERATOR, Values
+from campanile.audit.service import AuditService
 from campanile.clock import Clock
 from campanile.errors import Conflict, InvalidInput, NotFound
 from campanile.hooks.providers import PROVIDERS
 from campanile.hooks.providers.protocol import Provider
-from campanile.hooks.repository import HookRepository
+from campanile.hooks.repository import HookRepository, Note
 from campanile.hooks.schemas import (
     MAX_HOOKS,
     MAX_LIST_ITEMS,
@@ -24,10 +26,11 @@ from campanile.hooks.schemas import (
     DeliveryNote,
     Hook,
     HookOptions,
+    LastDelivery,
     MadeHook,
     Vault,
 )
-from campanile.metadata import AnyRow
+from campanile.metadata import AnyRow, Connection
 from campanile.metrics.rows import EVENT_TYPES
 
 SECRET_BYTES = 24
@@ -49,12 +52,13 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 
 class Hooks:
-    """The hooks of all workspaces. Blocks."""
+    """The hooks of all workspaces; every change is in the audit log, where `by` says whose it was. Blocks."""
 
-    def __init__(self, repository: HookRepository, vault: Vault, clock: Clock) -> None:
+    def __init__(self, repository: HookRepository, vault: Vault, clock: Clock, audit: AuditService) -> None:
         self._repository = repository
         self._vault = vault
         self._clock = clock
+        self._audit = audit
 
     def create(
         self,
@@ -64,6 +68,7 @@ class Hooks:
         name: str = "",
         secret: str | None = None,
         options: Mapping[str, Any] | None = None,
+        by: str = OPERATOR,
     ) -> MadeHook:
         """A new hook. Secrets that are made here are in the answer, and nowhere else afterwards.
 
@@ -77,11 +82,12 @@ class Hooks:
         value = _secret(maker, secret)
         token = secrets.token_urlsafe(SECRET_BYTES) if maker.name == "whatsapp" else ""
         hook_id = f"hk_{secrets.token_hex(10)}"
+        checked = _checked_name(name) or maker.label
         row = {
             "id": hook_id,
             "workspace_id": workspace_id,
             "provider": maker.name,
-            "name": _checked_name(name) or maker.label,
+            "name": checked,
             "address": _address(),
             "previous_address": None,
             "options": msgspec.json.encode(decided).decode(),
@@ -89,7 +95,8 @@ class Hooks:
             "created_at": self._clock.now(),
             "rotated_at": None,
         }
-        if not self._repository.add_hook(row, MAX_HOOKS):
+        after = {"provider": maker.name, "name": checked, **_plain(decided)}
+        if not self._repository.add_hook(row, MAX_HOOKS, self._note(workspace_id, "hook.created", hook_id, after, by)):
             raise Conflict(f"A workspace may have {MAX_HOOKS} hooks; delete one first.", type="too_many_hooks")
         made = maker.origin == "made" and secret is None
         return MadeHook(self.get(workspace_id, hook_id), value if made else "", token)
@@ -117,7 +124,15 @@ class Hooks:
             return None
         return self._hook(row)
 
-    def rotate(self, workspace_id: str, hook_id: str, *, secret: str | None = None, address: bool = False) -> MadeHook:
+    def rotate(
+        self,
+        workspace_id: str,
+        hook_id: str,
+        *,
+        secret: str | None = None,
+        address: bool = False,
+        by: str = OPERATOR,
+    ) -> MadeHook:
         """Give a hook a new secret, and a new address if wanted; the previous ones work for another day.
 
         Raises:
@@ -139,16 +154,23 @@ class Hooks:
         else:
             values["sealed"] = self._seal(hook_id, _Sealed(hook.secrets[:1], hook.verify_token))
         values |= {"address": _address(), "previous_address": hook.address} if address else {"previous_address": None}
-        self._repository.change_hook(workspace_id, hook_id, values)
+        turned = {"name": hook.name, "secret": "new" if made or secret is not None else "as before"}
+        after = turned | {"address": "new" if address else "as before"}
+        self._repository.change_hook(
+            workspace_id, hook_id, values, self._note(workspace_id, "hook.rotated", hook_id, after, by)
+        )
         return MadeHook(self.get(workspace_id, hook_id), made, "")
 
-    def delete(self, workspace_id: str, hook_id: str) -> None:
+    def delete(self, workspace_id: str, hook_id: str, *, by: str = OPERATOR) -> None:
         """Delete a hook; whatever is posted to it from now on is refused. What it brought stays.
 
         Raises:
             NotFound: no such hook.
         """
-        if not _HOOK_ID.fullmatch(hook_id) or not self._repository.delete_hook(workspace_id, hook_id):
+        hook = self.get(workspace_id, hook_id)
+        after = {"provider": hook.provider, "name": hook.name}
+        note = self._note(workspace_id, "hook.deleted", hook_id, after, by)
+        if not self._repository.delete_hook(workspace_id, hook_id, note):
             raise _unknown()
 
     def deliveries(self, workspace_id: str, hook_id: str, most: int) -> Sequence[DeliveryNote]:
@@ -159,6 +181,28 @@ class Hooks:
         """
         self.get(workspace_id, hook_id)
         return self._repository.deliveries(workspace_id, hook_id, most)
+
+    def last_deliveries(self, workspace_id: str) -> dict[str, LastDelivery]:
+        """Hook id → the newest delivery to it; hooks nobody posted to are missing."""
+        found = self._repository.last_deliveries(workspace_id)
+        return {hook_id: LastDelivery(at, outcome) for hook_id, (at, outcome) in found.items()}
+
+    def _note(self, workspace_id: str, action: str, hook_id: str, about: Values, by: str) -> Note:
+        """Tells of a change; what is `about` a hook that is deleted was so before."""
+        before, after = (about, {}) if action == "hook.deleted" else ({}, about)
+
+        def note(connection: Connection) -> None:
+            self._audit.note(
+                connection,
+                workspace_id=workspace_id,
+                actor=by,
+                action=action,
+                subject=hook_id,
+                before=before,
+                after=after,
+            )
+
+        return note
 
     def _overlapping(self, row: AnyRow) -> bool:
         """Whether the previous secret and address still work."""
@@ -219,6 +263,12 @@ def checked_options(provider: Provider, given: Mapping[str, Any]) -> HookOptions
     if options.campaign_id and not re.fullmatch(r"[0-9a-fA-F]{24}", options.campaign_id):
         raise InvalidInput("campaign_id must be 24 hexadecimal digits.", attribute="campaign_id")
     return options
+
+
+def _plain(options: HookOptions) -> Values:
+    """What was decided, for the audit log."""
+    decided = msgspec.to_builtins(options)
+    return {name: " ".join(value) if isinstance(value, list) else value for name, value in decided.items()}
 
 
 def _secret(provider: Provider, given: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,9 @@ KEPT_DELIVERIES = 100
 PURGE_ROWS = 1_000
 """Expired rows removed in one transaction."""
 
+Note = Callable[[Connection], None]
+"""Writes an entry of the audit log in the transaction of the change."""
+
 _HOOK = tuple(HookRow.__table__.columns)
 _LETTER = tuple(DeadLetterRow.__table__.columns)
 
@@ -36,13 +39,14 @@ class HookRepository:
 
     # --- hooks
 
-    def add_hook(self, values: dict[str, Any], most: int) -> bool:
+    def add_hook(self, values: dict[str, Any], most: int, note: Note) -> bool:
         """Whether there was room in the workspace."""
         with self._metadata.begin() as connection:
             mine = HookRow.workspace_id == values["workspace_id"]
             if connection.execute(select(func.count()).select_from(HookRow).where(mine)).scalar_one() >= most:
                 return False
             connection.execute(insert(HookRow).values(**values))
+            note(connection)
         return True
 
     def hooks(self, workspace_id: str) -> Sequence[AnyRow]:
@@ -61,15 +65,19 @@ class HookRepository:
         with self._metadata.read() as connection:
             return connection.execute(select(*_HOOK).where(HookRow.provider == provider, at)).first()
 
-    def change_hook(self, workspace_id: str, hook_id: str, values: dict[str, Any]) -> None:
+    def change_hook(self, workspace_id: str, hook_id: str, values: dict[str, Any], note: Note) -> None:
         with self._metadata.begin() as connection:
             connection.execute(update(HookRow).where(*_is(workspace_id, hook_id)).values(**values))
+            note(connection)
 
-    def delete_hook(self, workspace_id: str, hook_id: str) -> bool:
+    def delete_hook(self, workspace_id: str, hook_id: str, note: Note) -> bool:
         """Whether there was one. Its deliveries go with it; what waits and what is dead stays."""
         with self._metadata.begin() as connection:
             connection.execute(delete(HookDeliveryRow).where(HookDeliveryRow.hook_id == hook_id, *_mine(workspace_id)))
-            return connection.execute(delete(HookRow).where(*_is(workspace_id, hook_id))).rowcount == 1
+            if connection.execute(delete(HookRow).where(*_is(workspace_id, hook_id))).rowcount != 1:
+                return False
+            note(connection)
+        return True
 
     # --- deliveries
 
@@ -99,6 +107,19 @@ class HookRepository:
         with self._metadata.read() as connection:
             rows = connection.execute(statement).all()
         return [DeliveryNote(**{name: value for name, value in row._mapping.items() if name != "id"}) for row in rows]
+
+    def last_deliveries(self, workspace_id: str) -> dict[str, tuple[datetime, str]]:
+        """Hook → when the last delivery to it came, and what became of it."""
+        newest = (
+            select(HookDeliveryRow.hook_id, func.max(HookDeliveryRow.at).label("at"))
+            .where(*_mine(workspace_id))
+            .group_by(HookDeliveryRow.hook_id)
+            .subquery()
+        )
+        both = (HookDeliveryRow.hook_id == newest.c.hook_id) & (HookDeliveryRow.at == newest.c.at)
+        statement = select(HookDeliveryRow.hook_id, HookDeliveryRow.at, HookDeliveryRow.outcome).join(newest, both)
+        with self._metadata.read() as connection:
+            return {row.hook_id: (row.at, row.outcome) for row in connection.execute(statement)}
 
     # --- events that wait
 

@@ -19,7 +19,7 @@ from campanile.hooks.documents import HookChange, HookOrder, described, letter_d
 from campanile.hooks.moengage.track_event import MAX_BODY_BYTES
 from campanile.hooks.schemas import MAX_PAYLOAD_BYTES, Incoming, MadeHook
 from campanile.hooks.service import HookService, Receipt
-from campanile.http.auth import Gate, require
+from campanile.http.auth import Gate, actor, require
 from campanile.http.bodies import declared_length, read_body, stream_body
 from campanile.http.context import context_of
 from campanile.http.requests import number, query, read_json
@@ -135,6 +135,7 @@ async def create_hook(request: Asked, services: Services) -> ReadyResponse:
         name=order.name,
         secret=order.secret,
         options=order.options,
+        by=actor(principal),
     )
     made = await anyio.to_thread.run_sync(create)
     return _json(_made(services, made), HTTPStatus.CREATED)
@@ -164,7 +165,12 @@ async def rotate_hook(request: Asked, services: Services, hook_id: FromPath[str]
     principal = await require(request, services, "hooks:write")
     order = await _order(request, HookChange, optional=True)
     rotate = partial(
-        services.hooks.hooks.rotate, principal.workspace.id, hook_id, secret=order.secret, address=order.address
+        services.hooks.hooks.rotate,
+        principal.workspace.id,
+        hook_id,
+        secret=order.secret,
+        address=order.address,
+        by=actor(principal),
     )
     return _json(_made(services, await anyio.to_thread.run_sync(rotate)))
 
@@ -194,7 +200,8 @@ async def delete_hook(request: Asked, services: Services, hook_id: FromPath[str]
     """From now on deliveries to its address are refused; what it brought stays."""
     principal = await require(request, services, "hooks:write")
     query(request)
-    await anyio.to_thread.run_sync(services.hooks.hooks.delete, principal.workspace.id, hook_id)
+    delete = partial(services.hooks.hooks.delete, principal.workspace.id, hook_id, by=actor(principal))
+    await anyio.to_thread.run_sync(delete)
     return ReadyResponse(b"", status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -219,7 +226,8 @@ async def retry_dead_letters(request: Asked, services: Services) -> ReadyRespons
         and all(isinstance(name, str) and name.isprintable() for name in ids)
     ):
         raise InvalidInput(f"ids must list at most {MAX_RETRIED} dead letters.", attribute="ids", type="invalid_value")
-    delivered = await services.hooks.retry(principal.workspace, ids, context_of(request.scope).request_id)
+    request_id = context_of(request.scope).request_id
+    delivered = await services.hooks.retry(principal.workspace, ids, request_id, by=actor(principal))
     return _json({
         "accepted": delivered.accepted, "duplicates": delivered.duplicates, "waiting": delivered.waiting,
         "dead_lettered": delivered.dead,

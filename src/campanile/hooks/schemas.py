@@ -185,6 +185,30 @@ class DeliveryNote(msgspec.Struct, frozen=True, kw_only=True):
     """Code of what was wrong."""
 
 
+class LastDelivery(msgspec.Struct, frozen=True):
+    """The newest delivery to a hook."""
+
+    at: datetime
+    outcome: str
+
+
+class ProviderCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator has to know about a provider to connect it."""
+
+    name: str
+    label: str
+    origin: Literal["given", "made", "none"]
+    """Whether the provider makes the secret, or we do."""
+    key_help: str
+    """Where the secret comes from, or where it goes."""
+    place: str
+    """Where the URL goes at the provider."""
+    options: frozenset[str]
+    """Members of `HookOptions` that mean something here."""
+    types: tuple[str, ...]
+    """Event types that can arise, in alphabetical order."""
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """An event that could not be stored, without personal data."""
 

@@ -15,6 +15,8 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from campanile.audit.schemas import OPERATOR
+from campanile.audit.service import AuditService
 from campanile.clock import Clock
 from campanile.engine import Engine
 from campanile.errors import (
@@ -39,7 +41,18 @@ from campanile.hooks.providers import PROVIDERS
 from campanile.hooks.providers.protocol import BadSignature, Provider, Tools, matches
 from campanile.hooks.providers.sns import Fetch, SnsCertificates
 from campanile.hooks.repository import HookRepository
-from campanile.hooks.schemas import DeadLetter, Delivered, DeliveryNote, Hook, Incoming, Outcome, Parcel, Reading, Vault
+from campanile.hooks.schemas import (
+    DeadLetter,
+    Delivered,
+    DeliveryNote,
+    Hook,
+    Incoming,
+    Outcome,
+    Parcel,
+    ProviderCard,
+    Reading,
+    Vault,
+)
 from campanile.hooks.spool import Spool
 from campanile.hooks.table import standard_table
 from campanile.intake.service import IntakeService
@@ -123,8 +136,10 @@ class HookService:
         self._intake = intake
         self._clock = clock
         self._fetch = fetch
+        self._metadata = metadata
+        self._audit = AuditService(metadata, clock)
         self._repository = HookRepository(metadata)
-        self.hooks = Hooks(self._repository, vault, clock)
+        self.hooks = Hooks(self._repository, vault, clock, self._audit)
         """Hooks as operators see them."""
         self._tools = Tools(
             base_url=settings.resolved_base_url,
@@ -152,6 +167,22 @@ class HookService:
     def url(self, hook: Hook) -> str:
         """Where the provider has to post."""
         return f"{self._base_url}/v1/hooks/{hook.provider}/{hook.address}"
+
+    @staticmethod
+    def providers() -> list[ProviderCard]:
+        """The providers whose webhooks are understood."""
+        return [
+            ProviderCard(
+                name=provider.name,
+                label=provider.label,
+                origin=provider.origin,
+                key_help=provider.key_help,
+                place=provider.place,
+                options=provider.options,
+                types=standard_table().types(provider.name),
+            )
+            for provider in PROVIDERS.values()
+        ]
 
     # --- deliveries of providers
 
@@ -390,7 +421,13 @@ class HookService:
         """Events that could not be stored, the newest first. Blocks."""
         return self._repository.dead_letters(workspace_id, LETTERS_AT_ONCE)
 
-    async def retry(self, workspace: Workspace, ids: list[str] | None, request_id: str) -> Delivered:
+    def waiting(self, workspace_id: str) -> int:
+        """How many events wait for the messages they belong to. Blocks."""
+        return self._repository.count_pending(workspace_id)
+
+    async def retry(
+        self, workspace: Workspace, ids: list[str] | None, request_id: str, *, by: str = OPERATOR
+    ) -> Delivered:
         """Try dead letters again, all of them or some. Those that fail again are kept again.
 
         Raises:
@@ -410,7 +447,20 @@ class HookService:
                 waiting=total.waiting + outcome.waiting,
                 dead=total.dead + outcome.dead,
             )
+        if letters:
+            await anyio.to_thread.run_sync(partial(self._note_retry, workspace.id, total, by))
         return total
+
+    def _note_retry(self, workspace_id: str, total: Delivered, by: str) -> None:
+        with self._metadata.begin() as connection:
+            self._audit.note(
+                connection,
+                workspace_id=workspace_id,
+                actor=by,
+                action="dead_letters.retried",
+                subject=workspace_id,
+                after={"accepted": total.accepted, "waiting": total.waiting, "dead again": total.dead},
+            )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(work, limiter=self._reading)

@@ -67,13 +67,19 @@ class Table:
         self._exact: dict[tuple[str, str], list[Rule]] = {}
         self._patterns: dict[str, list[Rule]] = {}
         self._display: dict[tuple[str, str], list[Rule]] = {}
+        self._types: dict[str, set[str]] = {}
         for rule in rules:
+            self._types.setdefault(rule.provider, set()).update({rule.type, *rule.implies} - {IGNORE})
             if rule.by_display_name:
                 self._display.setdefault((rule.provider, folded(rule.name)), []).append(rule)
             elif "*" in rule.name:
                 self._patterns.setdefault(rule.provider, []).append(rule)
             else:
                 self._exact.setdefault((rule.provider, rule.name), []).append(rule)
+
+    def types(self, provider: str) -> tuple[str, ...]:
+        """Event types that can arise from a provider's events, in alphabetical order."""
+        return tuple(sorted(self._types.get(provider, ())))
 
     def rule(
         self, provider: str, name: str, facts: Mapping[str, str] | None = None, *, displayed: Iterable[str] = ()

@@ -61,6 +61,11 @@ async def require(request: Request[Any, Any, Any], services: Gate, scope: str) -
     return principal
 
 
+def actor(principal: Principal) -> str:
+    """Who the audit log says it was when a key did it."""
+    return f"key {principal.key_id}"
+
+
 async def require_within(
     request: Request[Any, Any, Any], services: Gate, scope: str, *, purpose: str, limit: int
 ) -> Principal:

@@ -42,6 +42,7 @@ class Mailgun:
     accepted: Literal[200, 204] = 200
     origin: Literal["given", "made", "none"] = "given"
     key_help = "HTTP webhook signing key of the Mailgun account"
+    place = "Sending → Webhooks, for every event"
     options = frozenset[str]()
 
     def check_secret(self, secret: str) -> bool:

@@ -50,6 +50,7 @@ class Postmark:
     accepted: Literal[200, 204] = 200
     origin: Literal["given", "made", "none"] = "made"
     key_help = "Password of the webhook's Basic credentials, or value of its header X-Campanile-Secret"
+    place = "Servers → Message stream → Webhooks, for every event"
     options = frozenset[str]()
 
     def check_secret(self, secret: str) -> bool:

@@ -69,6 +69,8 @@ class Provider(Protocol):
     """Whether the provider makes the secret, or we do."""
     key_help: str
     """Where it comes from, or where it goes."""
+    place: str
+    """Where its URL goes at the provider: a sentence for the one who has to enter it."""
     options: frozenset[str]
     """Members of `HookOptions` beyond `types` and `campaign_id` that mean something here."""
 

@@ -49,6 +49,7 @@ class SendGrid:
     accepted: Literal[200, 204] = 200
     origin: Literal["given", "made", "none"] = "given"
     key_help = "Verification key of the signed event webhook, as SendGrid shows it"
+    place = "Mail Settings → Event Webhook; switch Signed Event Webhook on"
     options = frozenset({"dropped_unsubscribed"})
 
     def check_secret(self, secret: str) -> bool:

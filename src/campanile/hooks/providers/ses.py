@@ -52,6 +52,7 @@ class AmazonSes:
     accepted: Literal[200, 204] = 200
     origin: Literal["given", "made", "none"] = "none"
     key_help = "Amazon signs with keys of its own; list the topics that may post here"
+    place = "Amazon SNS: an HTTPS subscription of the topic, without raw message delivery; it is confirmed by itself"
     options = frozenset({"topics", "allow_sha1"})
 
     def check_secret(self, secret: str) -> bool:

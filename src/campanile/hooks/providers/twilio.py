@@ -36,6 +36,7 @@ class Twilio:
     accepted: Literal[200, 204] = 204
     origin: Literal["given", "made", "none"] = "given"
     key_help = "Auth token of the Twilio account"
+    place = "Status callback of the messages, with the dimensions in its query"
     options = frozenset({"channel"})
 
     def check_secret(self, secret: str) -> bool:

@@ -37,6 +37,7 @@ class WhatsApp:
     accepted: Literal[200, 204] = 200
     origin: Literal["given", "made", "none"] = "given"
     key_help = "App secret of the Meta app"
+    place = "App dashboard → WhatsApp → Configuration → Webhook, with the verify token; subscribe to messages"
     options = frozenset({"phone_number_ids"})
 
     def check_secret(self, secret: str) -> bool:

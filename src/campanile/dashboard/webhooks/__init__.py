@@ -1,0 +1,1 @@
+"""Receiving hooks: where providers post."""
