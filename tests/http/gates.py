@@ -30,6 +30,9 @@ class FakeWorkspaces:
         self.known = {(owner.workspace.id, secret): owner for secret, owner in known}
         self.asked = 0
 
+    def recall(self, workspace_id: str | None, secret: str) -> None:
+        """Remembers nobody."""
+
     def authenticate(self, workspace_id: str, secret: str) -> Principal | None:
         self.asked += 1
         return self.known.get((workspace_id, secret))

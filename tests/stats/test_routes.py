@@ -22,8 +22,8 @@ from campanile.http.errors import ErrorRenderer
 from campanile.http.middleware import wrap
 from campanile.stats.routes import stats_routes
 from campanile.stats.schemas import MAX_BODY_BYTES, StatsRequest
-from campanile.stats.wire import StatsPage
-from campanile.workspaces.schemas import Workspace
+from campanile.stats.wire import StatsPage, encode_page
+from campanile.workspaces.schemas import Dialect, Workspace
 from tests.http.apps import FixedIds, client_of
 from tests.http.gates import FakeGate, principal, workspace
 from tests.http.test_auth import basic
@@ -34,14 +34,15 @@ class FakeStats:
     """Answers every request with an empty page, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Workspace, StatsRequest, bool]] = []
+        self.asked: list[tuple[Workspace, StatsRequest, Dialect]] = []
         self.error: Exception | None = None
 
-    async def page(self, owner: Workspace, request: StatsRequest, *, all_platforms: bool) -> StatsPage:
-        self.asked.append((owner, request, all_platforms))
+    async def answer(self, owner: Workspace, request: StatsRequest, dialect: Dialect) -> bytes:
+        self.asked.append((owner, request, dialect))
         if self.error is not None:
             raise self.error
-        return StatsPage(request_id=request.request_id, total_campaigns=0, current_page=1, total_pages=1, trees={})
+        page = StatsPage(request_id=request.request_id, total_campaigns=0, current_page=1, total_pages=1, trees={})
+        return encode_page(page, dialect, owner.settings)
 
 
 class Gate(FakeGate):
@@ -109,8 +110,8 @@ def test_a_good_request() -> None:
     }  # fmt: skip
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"] == "no-store"
-    ((owner, request, all_platforms),) = gate.stats.asked
-    assert (owner.id, request.request_id, all_platforms) == ("WS1", "t", False)
+    ((owner, request, dialect),) = gate.stats.asked
+    assert (owner.id, request.request_id, dialect) == ("WS1", "t", "docs")
 
 
 # --- the order of checks
@@ -376,10 +377,10 @@ def test_dialects() -> None:
     live = Call()
     live.headers["Authorization"] = basic("WS1", "live-key")
     live.send(gate)
-    assert [asked[2] for asked in gate.stats.asked] == [False, True]
+    assert [asked[2] for asked in gate.stats.asked] == ["docs", "live"]
     gate = Gate(stats_dialect="live")
     Call().send(gate)
-    assert gate.stats.asked[0][2]
+    assert gate.stats.asked[0][2] == "live"
 
 
 def test_the_number_of_ids_is_a_setting() -> None:

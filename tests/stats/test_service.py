@@ -16,7 +16,7 @@ from campanile.kit.times import Window
 from campanile.stats.numbers import CampaignNumbers
 from campanile.stats.schemas import StatsRequest
 from campanile.stats.service import StatsService
-from campanile.stats.wire import StatsPage
+from campanile.stats.wire import StatsPage, encode_page
 from campanile.workspaces.schemas import Workspace, WorkspaceSettings
 from tests.stats.examples import CREATED, campaign, numbers
 
@@ -26,10 +26,14 @@ DAY = date(2024, 12, 22)
 class FakeCampaigns:
     def __init__(self, *known: Campaign) -> None:
         self.known = {one.campaign_id: one for one in known}
+        self.at_hand = False
 
     def get_many(self, workspace_id: str, ids: Sequence[str]) -> dict[str, Campaign]:
         assert workspace_id == "WS1"
         return {one: self.known[one.lower()] for one in reversed(list(ids)) if one.lower() in self.known}
+
+    def recall(self, workspace_id: str, ids: Sequence[str]) -> dict[str, Campaign] | None:
+        return self.get_many(workspace_id, ids) if self.at_hand else None
 
     def listing(self, workspace_id: str) -> list[Campaign]:
         assert workspace_id == "WS1"
@@ -42,6 +46,7 @@ class FakeNumbers:
         self.ids = set(active)
         self.windows: list[Window] = []
         self.measured: list[tuple[list[str], str, bool]] = []
+        self.stands: object | None = None
 
     async def active(self, workspace: Workspace, window: Window) -> set[str]:
         self.windows.append(window)
@@ -59,6 +64,9 @@ class FakeNumbers:
         self.windows.append(window)
         self.measured.append(([one.campaign_id for one in campaigns], attribution, all_platforms))
         return {one.campaign_id: numbers(one) for one in campaigns}
+
+    async def standing(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
+        return {one.campaign_id: self.stands for one in campaigns if self.stands is not None}
 
 
 def ask(
@@ -233,3 +241,28 @@ def test_the_ends_of_the_calendar_are_days_like_any_other(zone: str, first: date
     found = FakeNumbers()
     assert listed(ask(MANY, found, settings={"timezone": zone}, first=first, last=last)) == []
     assert all(window.start < window.end for window in found.windows)
+
+
+# --- texts
+
+
+def test_what_stands_still_is_written_once() -> None:
+    known, found = FakeCampaigns(campaign("a"), campaign("b")), FakeNumbers()
+    known.at_hand = True
+    owner = Workspace("WS1", "One", WorkspaceSettings(), CREATED, b"")
+    request = StatsRequest(
+        request_id="t", campaign_ids=("b", "a"), first=DAY, last=DAY, attribution="VIEW_THROUGH", metric_type="TOTAL"
+    )
+    services: tuple[Any, Any] = (known, found)
+
+    async def run() -> list[int]:
+        service = StatsService(*services)
+        page = await service.page(owner, request, all_platforms=False)
+        counts = []
+        for stands in (None, None, "one", "one", "other", "other"):
+            found.stands, found.measured = stands, []
+            assert await service.answer(owner, request, "docs") == encode_page(page, "docs", owner.settings)
+            counts.append(len(found.measured))
+        return counts
+
+    assert anyio.run(run) == [1, 1, 1, 0, 1, 0]

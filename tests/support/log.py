@@ -72,6 +72,9 @@ class Family:
     def __init__(self, campaigns: Iterable[Campaign]) -> None:
         self._campaigns = list(campaigns)
 
+    def recall_children(self, _: str, parents: Sequence[str]) -> None:
+        """Remembers nothing."""
+
     def children_of(self, _: str, parents: Sequence[str]) -> dict[str, list[Campaign]]:
         return {parent: [child for child in self._campaigns if child.parent_id == parent] for parent in parents}
 

@@ -326,3 +326,17 @@ def test_the_cache_of_credentials_is_bounded(workspaces: WorkspaceService, monke
     for _ in range(2):
         assert [kind_of(workspaces, "W", secret) for secret in secrets] == ["report", "ingest", "manage"]
     assert len(workspaces._cache) <= 2
+
+
+def test_credentials_are_recalled_until_anything_changes(workspaces: WorkspaceService, metadata: Metadata) -> None:
+    created = workspaces.create("Shop", id="W")
+    assert workspaces.recall("W", created.report_key) is None
+    found = workspaces.authenticate("W", created.report_key)
+    if metadata.change_counter() is None:
+        assert workspaces.recall("W", created.report_key) is None
+        return
+    assert workspaces.recall("W", created.report_key) == found
+    assert workspaces.recall("W", "another key") is None
+    assert workspaces.recall(None, created.report_key) is None
+    workspaces.update_settings("W", {"timezone": "Asia/Tokyo"})
+    assert workspaces.recall("W", created.report_key) is None

@@ -11,6 +11,7 @@ from campanile.campaigns import imports, repository, vocabulary
 from campanile.campaigns.catalogue import Catalogue, resolve_all
 from campanile.campaigns.document import canonical, respell
 from campanile.campaigns.listing import repository as directory
+from campanile.campaigns.memory import LOOKED_UP_IDS, CampaignMemory
 from campanile.campaigns.records import StoredCampaign, shown
 from campanile.campaigns.registration import Registrar, contradiction
 from campanile.campaigns.schemas import (
@@ -48,6 +49,7 @@ class CampaignService:
         self._clock = clock
         self._registrar = Registrar(metadata, clock)
         self._catalogue = Catalogue(metadata)
+        self._memory = CampaignMemory(metadata)
 
     # --- reading
 
@@ -56,24 +58,50 @@ class CampaignService:
 
     def get_many(self, workspace_id: str, ids: Collection[str]) -> dict[str, Campaign]:
         """Those of the campaigns that exist, archived ones included, by id as it was asked for, in that order."""
-        wanted = {name: stored for name in ids if (stored := vocabulary.campaign_id(name)) is not None}
-        with self._metadata.read() as connection:
-            records = repository.records(connection, workspace_id, set(wanted.values()))
-            found = {
-                campaign.campaign_id: campaign
-                for campaign in resolve_all(connection, workspace_id, list(records.values()))
-            }
-        return {name: found[stored] for name, stored in wanted.items() if stored in found}
+        wanted = _stored_ids(ids)
+        known = self._memory.current(workspace_id)
+        missing = set(wanted.values()).difference(known.campaigns)
+        found: dict[str, Campaign | None] = dict.fromkeys(missing)
+        if missing:
+            with self._metadata.read() as connection:
+                records = repository.records(connection, workspace_id, missing)
+                found |= {item.campaign_id: item for item in resolve_all(connection, workspace_id, [*records.values()])}
+        if len(missing) <= LOOKED_UP_IDS:
+            known.campaigns.update(found)
+        everyone = {
+            name: found[stored] if stored in found else known.campaigns[stored] for name, stored in wanted.items()
+        }
+        return {name: campaign for name, campaign in everyone.items() if campaign is not None}
 
     def children_of(self, workspace_id: str, parent_ids: Collection[str]) -> dict[str, list[Campaign]]:
         """Children by parent, archived ones included, oldest first; campaigns without children are left out."""
-        with self._metadata.read() as connection:
-            records = repository.children(connection, workspace_id, set(parent_ids))
-            found: dict[str, list[Campaign]] = {}
-            for campaign in resolve_all(connection, workspace_id, records):
-                if campaign.parent_id is not None:
-                    found.setdefault(campaign.parent_id, []).append(campaign)
-        return found
+        known = self._memory.current(workspace_id)
+        missing = set(parent_ids).difference(known.children)
+        found: dict[str, list[Campaign]] = {name: [] for name in missing}
+        if missing:
+            with self._metadata.read() as connection:
+                records = repository.children(connection, workspace_id, missing)
+                for campaign in resolve_all(connection, workspace_id, records):
+                    if campaign.parent_id is not None:
+                        found[campaign.parent_id].append(campaign)
+        if len(missing) <= LOOKED_UP_IDS:
+            known.children.update((name, tuple(children)) for name, children in found.items())
+        families = {name: found[name] if name in found else list(known.children[name]) for name in parent_ids}
+        return {name: children for name, children in families.items() if children}
+
+    def recall(self, workspace_id: str, ids: Collection[str]) -> dict[str, Campaign] | None:
+        """`get_many` without blocking; None if the database has to be asked."""
+        known = self._memory.at_hand(workspace_id)
+        if known is None:
+            return None
+        wanted = _stored_ids(ids)
+        found = known.of_ids(wanted.values())
+        return None if found is None else {name: found[stored] for name, stored in wanted.items() if stored in found}
+
+    def recall_children(self, workspace_id: str, parent_ids: Collection[str]) -> dict[str, list[Campaign]] | None:
+        """`children_of` without blocking; None if the database has to be asked."""
+        known = self._memory.at_hand(workspace_id)
+        return None if known is None else known.of_parents(parent_ids)
 
     def listing(self, workspace_id: str) -> list[Campaign]:
         """Parents and children with stats, archived ones left out, by creation time, then id."""
@@ -254,6 +282,11 @@ class CampaignService:
             first = problems[0]
             raise InvalidInput(first.message, attribute=first.attribute, type=first.type, problems=tuple(problems))
         return {"campaign_id": name, **document}, (*warnings, *window_remarks(document))
+
+
+def _stored_ids(ids: Collection[str]) -> dict[str, str]:
+    """Ids as they were asked for, with how they are stored; those that cannot be one are left out."""
+    return {name: stored for name in ids if (stored := vocabulary.campaign_id(name)) is not None}
 
 
 def _among(revision: int | None, revisions: Revisions) -> bool:

@@ -73,7 +73,7 @@ class ChdbEngine(Engine):
 
     def truncate(self) -> None:
         self._merged_through.clear()
-        with self._write() as client:
+        with self._noted(lambda movements: movements.changing()), self._write() as client:
             for table in TABLES:
                 client.command(f"TRUNCATE TABLE IF EXISTS {DATABASE}.{table}")
 

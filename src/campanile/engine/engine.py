@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
 from importlib import resources
 from typing import Any
 
 import pyarrow as pa
 
+from campanile.engine.movements import Movements
 from campanile.engine.questions import Question, load_question
 from campanile.engine.tables import TABLES, arrow_table
 from campanile.errors import CampanileError
@@ -75,6 +78,8 @@ class Engine(ABC):
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="engine")
         self._query_timeout = query_timeout
         self._merged_through: dict[str, int] = {}
+        self.movements: Movements | None = None if self.shared else Movements()
+        """What has been written to; None where other processes write as well."""
 
     def ask(
         self, question: str, workspace: str, *, as_of: int | None = None, **parameters: Any
@@ -118,7 +123,9 @@ class Engine(ABC):
         Raises:
             EngineUnavailable: nothing can be said about the rows: they may or may not have been written.
         """
-        self._insert(table, arrow_table(table, columns))
+        rows = arrow_table(table, columns)
+        with self._noted(lambda movements: movements.writing(rows)):
+            self._insert(table, rows)
 
     def copy_users(self, workspace: str, moves: Mapping[str, str], sequence: int) -> None:
         """Copy all events of some users to others, as a merge with a sequence.
@@ -137,7 +144,12 @@ class Engine(ABC):
                 "canonical": [moves[user] for user in moved],
                 "sequence": sequence,
             }
-            self._copy(_COPY, parameters)
+            with self._noted(lambda movements: movements.changing(workspace)):
+                self._copy(_COPY, parameters)
+
+    def _noted(self, change: Callable[[Movements], AbstractContextManager[None]]) -> AbstractContextManager[None]:
+        """Around a write: those who rely on what they read before are told."""
+        return contextlib.nullcontext() if self.movements is None else change(self.movements)
 
     def migrate(self) -> list[str]:
         """Apply the migrations that are missing; returns their names."""

@@ -102,7 +102,9 @@ async def authenticate(request: Request[Any, Any, Any], services: Gate, *, beare
         raise RateLimited("Too many failed attempts; try again later.", retry_after=quota.retry_after)
     principal = None
     if len(headers) == 1 and (credentials := parse_authorization(headers[0], bearer=bearer)) is not None:
-        principal = await anyio.to_thread.run_sync(_look_up, services.workspaces, credentials)
+        principal = services.workspaces.recall(*credentials)
+        if principal is None:
+            principal = await anyio.to_thread.run_sync(_look_up, services.workspaces, credentials)
     if principal is None:
         await services.limiter.hit(f"login:{source}", limit)
         raise Unauthenticated("The credentials are not valid.")

@@ -77,6 +77,10 @@ class CampaignNumbers(msgspec.Struct, frozen=True):
 class Families(Protocol):
     """Knows which campaigns are runs of which parent; the campaign service."""
 
+    def recall_children(
+        self, workspace_id: str, parent_ids: Sequence[str]
+    ) -> Mapping[str, Sequence[Campaign]] | None: ...
+
     def children_of(self, workspace_id: str, parent_ids: Sequence[str]) -> Mapping[str, Sequence[Campaign]]: ...
 
 
@@ -134,6 +138,14 @@ class NumbersService:
         }
         return {name: date.fromisoformat(day) for name, day in found.items() if day is not None}
 
+    async def standing(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
+        """Per campaign whose numbers stand still something that stays the same for as long as they do, by id."""
+        plain = [campaign for campaign in campaigns if not campaign.goals]
+        if self._settled is None or not plain:
+            return {}
+        found = await self._settled.ready(workspace, plain, await self._children(workspace, plain))
+        return {plain[number].campaign_id: entry for number, entry in found.items()}
+
     async def measure(
         self,
         workspace: Workspace,
@@ -149,9 +161,7 @@ class NumbersService:
         """
         if not campaigns:
             return {}
-        children = await asyncio.to_thread(
-            self._campaigns.children_of, workspace.id, [campaign.campaign_id for campaign in campaigns]
-        )
+        children = await self._children(workspace, campaigns)
         scope = Scope.of(campaigns, children, window, workspace.settings)
         settled = await self._settled.ready(workspace, campaigns, children) if self._settled is not None else {}
         moving = scope.only(number for number in range(len(campaigns)) if number not in settled)
@@ -183,6 +193,11 @@ class NumbersService:
         for (target, group, platform), pairs in control.held_out.items():
             trees[target].at((platform, "", group)).held_out = pairs
         return {tree.campaign.campaign_id: tree.numbers() for tree in trees}
+
+    async def _children(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> Mapping[str, Sequence[Campaign]]:
+        ids = [campaign.campaign_id for campaign in campaigns]
+        known = self._campaigns.recall_children(workspace.id, ids)
+        return await asyncio.to_thread(self._campaigns.children_of, workspace.id, ids) if known is None else known
 
     async def _fill(self, workspace: str, scope: Scope, trees: Sequence[_Tree], cells: Cells, attribution: str) -> None:
         """Ask for all levels of all trees: one question per kind of number, funnels one per channel."""

@@ -16,7 +16,6 @@ from campanile.http.context import context_of
 from campanile.http.responses import JSON, ReadyResponse
 from campanile.stats.schemas import MAX_BODY_BYTES, InvalidField, parse_request
 from campanile.stats.service import StatsService
-from campanile.stats.wire import encode_page
 from campanile.workspaces.schemas import Principal
 
 PATH = "/core-services/v1/campaign-stats"
@@ -52,8 +51,8 @@ async def campaign_stats(
         raise UnsupportedMediaType("Content-Type must be application/json.")
     query = parse_request(body, max_campaign_ids=settings.max_campaign_ids)
     dialect = principal.stats_dialect or settings.stats_dialect
-    page = await services.stats.page(principal.workspace, query, all_platforms=dialect == "live")
-    return ReadyResponse(encode_page(page, dialect, settings), headers={"Cache-Control": "no-store"})
+    answer = await services.stats.answer(principal.workspace, query, dialect)
+    return ReadyResponse(answer, headers={"Cache-Control": "no-store"})
 
 
 def _check_app_key(request: Request[Any, Any, Any], principal: Principal) -> None:

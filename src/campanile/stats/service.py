@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,10 +15,11 @@ from campanile.kit.times import Window, window
 from campanile.metrics.channels import ALL_LOCALES, ALL_PLATFORMS, ALL_VARIATIONS
 from campanile.metrics.funnel import reach_step
 from campanile.stats.numbers import NumbersService
-from campanile.stats.schemas import StatsRequest
+from campanile.stats.schemas import StatsRequest, Tree
+from campanile.stats.spoken import Phrase, Spoken
 from campanile.stats.tree import campaign_tree
-from campanile.stats.wire import StatsPage
-from campanile.workspaces.schemas import Workspace
+from campanile.stats.wire import StatsPage, encode_ready, encode_tree
+from campanile.workspaces.schemas import Dialect, Workspace
 
 LAST_DAY = date(2200, 1, 1)
 """Days after this are cut off: the intake accepts no event from so far ahead, and the calendar ends in 9999."""
@@ -30,6 +31,36 @@ class StatsService:
     def __init__(self, campaigns: CampaignService, numbers: NumbersService) -> None:
         self._campaigns = campaigns
         self._numbers = numbers
+        self._spoken = Spoken()
+
+    async def answer(self, workspace: Workspace, request: StatsRequest, dialect: Dialect) -> bytes:
+        """The JSON text of the page that `request` asks for.
+
+        Raises:
+            EngineUnavailable: the event store cannot be read.
+        """
+        days = _window(request, workspace.settings.timezone)
+        campaigns = await self._matching(workspace, request, days)
+        shown = _shown(campaigns, request)
+        standing = await self._numbers.standing(workspace, shown)
+        phrase = Phrase(workspace.id, days, request.attribution, request.metric_type, dialect)
+        known = {
+            campaign.campaign_id: self._spoken.recall(
+                phrase, campaign, workspace.settings, standing.get(campaign.campaign_id)
+            )
+            for campaign in shown
+        }
+        texts = {name: text or b"" for name, text in known.items()}  # in the order of the page
+        missing = [campaign for campaign in shown if known[campaign.campaign_id] is None]
+        if missing:
+            trees = await self._trees(workspace, missing, days, request, all_platforms=dialect == "live")
+            for campaign in missing:
+                name = campaign.campaign_id
+                texts[name] = text = encode_tree(trees[name], dialect, workspace.settings)
+                self._spoken.keep(phrase, campaign, workspace.settings, standing.get(name), text)
+        return encode_ready(
+            _page(request, len(campaigns), {}), {n: text for n, text in texts.items() if text is not None}
+        )
 
     async def page(self, workspace: Workspace, request: StatsRequest, *, all_platforms: bool) -> StatsPage:
         """The page that `request` asks for. `all_platforms` adds the nodes over all platforms.
@@ -39,20 +70,27 @@ class StatsService:
         """
         days = _window(request, workspace.settings.timezone)
         campaigns = await self._matching(workspace, request, days)
-        shown = campaigns[request.offset : request.offset + request.limit]
-        numbers = await self._numbers.measure(workspace, shown, days, request.attribution, all_platforms=all_platforms)
-        return StatsPage(
-            request_id=request.request_id,
-            total_campaigns=len(campaigns),
-            current_page=request.offset // request.limit + 1,
-            total_pages=max(1, -(-len(campaigns) // request.limit)),
-            trees={
-                campaign.campaign_id: campaign_tree(
-                    numbers[campaign.campaign_id], request.metric_type, request.attribution, workspace.settings
-                )
-                for campaign in shown
-            },
-        )
+        shown = _shown(campaigns, request)
+        trees = await self._trees(workspace, shown, days, request, all_platforms=all_platforms)
+        return _page(request, len(campaigns), trees)
+
+    async def _trees(
+        self,
+        workspace: Workspace,
+        campaigns: Sequence[Campaign],
+        days: Window,
+        request: StatsRequest,
+        *,
+        all_platforms: bool,
+    ) -> dict[str, Tree]:
+        attribution = request.attribution
+        numbers = await self._numbers.measure(workspace, campaigns, days, attribution, all_platforms=all_platforms)
+        return {
+            campaign.campaign_id: campaign_tree(
+                numbers[campaign.campaign_id], request.metric_type, attribution, workspace.settings
+            )
+            for campaign in campaigns
+        }
 
     async def reach(self, workspace: Workspace, campaigns: Sequence[Campaign], now: datetime) -> dict[str, int]:
         """People whom campaigns reach, by the funnels they have so far; campaigns without one are left out.
@@ -87,6 +125,9 @@ class StatsService:
     async def _matching(self, workspace: Workspace, request: StatsRequest, days: Window) -> list[Campaign]:
         """All campaigns the request means, before paging."""
         if request.campaign_ids:
+            known = self._campaigns.recall(workspace.id, request.campaign_ids)
+            if known is not None:
+                return _named(known, request.campaign_ids)
             return await anyio.to_thread.run_sync(self._named, workspace.id, request.campaign_ids)
         if workspace.settings.list_inactive:
             return await anyio.to_thread.run_sync(self._campaigns.listing, workspace.id)
@@ -95,10 +136,7 @@ class StatsService:
 
     def _named(self, workspace_id: str, ids: Sequence[str]) -> list[Campaign]:
         """The campaigns of these ids in this order, archived ones included; unknown ids are left out."""
-        known = self._campaigns.get_many(workspace_id, ids)
-        found = [known[campaign_id] for campaign_id in ids if campaign_id in known]
-        # Two spellings of one id are two ids to the request and one campaign here.
-        return list({campaign.campaign_id: campaign for campaign in found if campaign.has_stats}.values())
+        return _named(self._campaigns.get_many(workspace_id, ids), ids)
 
     def _active(self, workspace_id: str, active: Set[str]) -> list[Campaign]:
         """Campaigns with activity and the parents of such, in order of creation; archived ones left out."""
@@ -108,6 +146,26 @@ class StatsService:
             known = {**known, **self._campaigns.get_many(workspace_id, sorted(parents))}
         listed = [campaign for campaign in known.values() if campaign.has_stats and not campaign.archived]
         return sorted(listed, key=lambda campaign: (campaign.created_at, campaign.campaign_id))
+
+
+def _named(known: Mapping[str, Campaign], ids: Sequence[str]) -> list[Campaign]:
+    found = [known[campaign_id] for campaign_id in ids if campaign_id in known]
+    # Two spellings of one id are two ids to the request and one campaign here.
+    return list({campaign.campaign_id: campaign for campaign in found if campaign.has_stats}.values())
+
+
+def _shown(campaigns: Sequence[Campaign], request: StatsRequest) -> Sequence[Campaign]:
+    return campaigns[request.offset : request.offset + request.limit]
+
+
+def _page(request: StatsRequest, campaigns: int, trees: Mapping[str, Tree]) -> StatsPage:
+    return StatsPage(
+        request_id=request.request_id,
+        total_campaigns=campaigns,
+        current_page=request.offset // request.limit + 1,
+        total_pages=max(1, -(-campaigns // request.limit)),
+        trees=trees,
+    )
 
 
 def _window(request: StatsRequest, timezone: str) -> Window:

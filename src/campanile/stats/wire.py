@@ -30,16 +30,24 @@ class StatsPage(msgspec.Struct, frozen=True):
 
 def encode_page(page: StatsPage, dialect: Dialect, settings: WorkspaceSettings) -> bytes:
     """The JSON text of a page."""
+    texts = {campaign_id: encode_tree(tree, dialect, settings) for campaign_id, tree in page.trees.items()}
+    return encode_ready(page, texts)
+
+
+def encode_tree(tree: Tree, dialect: Dialect, settings: WorkspaceSettings) -> bytes:
+    """What a page says about one campaign."""
+    return _encoder.encode([{"platforms": _platforms(tree, dialect, settings)}])
+
+
+def encode_ready(page: StatsPage, texts: Mapping[str, bytes]) -> bytes:
+    """The JSON text of a page whose campaigns are `texts` instead of its trees."""
     return _encoder.encode(
         {
             "response_id": page.request_id,
             "total_campaigns": page.total_campaigns,
             "current_page": page.current_page,
             "total_pages": page.total_pages,
-            "data": {
-                campaign_id: [{"platforms": _platforms(tree, dialect, settings)}]
-                for campaign_id, tree in page.trees.items()
-            },
+            "data": {campaign_id: msgspec.Raw(text) for campaign_id, text in texts.items()},
         }
     )
 

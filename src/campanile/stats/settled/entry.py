@@ -38,12 +38,16 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Settled:
-    """Integers of one target as of `mark`, the sequence up to which the log was read."""
+    """Integers of one target as of `mark`, the sequence up to which the log was read.
+
+    `moment` is when that was, where this process sees everything that is written.
+    """
 
     def __init__(
         self,
         setting: Setting,
         mark: int,
+        moment: int | None,
         levels: Collection[Level],
         dimensions: Sequence[Sequence[Any]],
         counts: Histories[int],
@@ -55,6 +59,7 @@ class Settled:
     ) -> None:
         self.setting = setting
         self.mark = mark
+        self.moment = moment
         self._levels = frozenset(levels)
         self._dimensions = [(int(row[3]), (row[0], row[1], row[2]), tuple(row[4:8])) for row in dimensions]
         self._counts = counts

@@ -36,6 +36,8 @@ class Extent(NamedTuple):
     """Everything its events are in."""
     events: int
     conversions: int
+    moment: int | None
+    """When it was asked, as `SettledRepository.moment` tells."""
 
 
 class SettledRepository:
@@ -43,6 +45,17 @@ class SettledRepository:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @property
+    def moment(self) -> int | None:
+        """The present moment of this process, if it sees everything that is written; see `Movements`."""
+        movements = self._engine.movements
+        return None if movements is None else movements.moment
+
+    def moved_since(self, moment: int | None, workspace: str, campaigns: Collection[str]) -> bool | None:
+        """Whether one of the campaigns was written to after a moment; None if only the store knows."""
+        movements = self._engine.movements
+        return None if movements is None or moment is None else movements.moved_since(moment, workspace, campaigns)
 
     def merged_through(self, workspace: str) -> int:
         """Up to which sequence merges of users are seen; 0 where there are none."""
@@ -61,12 +74,15 @@ class SettledRepository:
 
     def extent(self, workspace: str, campaigns: Sequence[str]) -> Extent | None:
         """None without events."""
+        moment = self.moment
         rows = self._engine.ask("settled_extent", workspace, campaigns=list(campaigns))
         if not rows:
             return None
         _, first, last, newest, places, events, conversions = zip(*rows, strict=True)
         everywhere = frozenset(tuple(place) for some in places for place in some)
-        return Extent(_instant(min(first)), _instant(max(last)), max(newest), everywhere, sum(events), sum(conversions))
+        return Extent(
+            _instant(min(first)), _instant(max(last)), max(newest), everywhere, sum(events), sum(conversions), moment
+        )
 
     def settle(self, workspace: str, setting: Setting, platforms: Collection[str], extent: Extent) -> Settled | None:
         """Read everything up to the extent's newest sequence; None where the campaign cannot be answered from
@@ -118,6 +134,7 @@ class SettledRepository:
         return Settled(
             setting,
             extent.newest,
+            extent.moment,
             levels,
             dimensions,
             counts,

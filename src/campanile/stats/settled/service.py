@@ -20,6 +20,7 @@ from campanile.campaigns.schemas import Campaign
 from campanile.clock import Clock
 from campanile.errors import CampanileError
 from campanile.stats.settled.entry import Setting, Settled
+from campanile.stats.settled.news import News
 from campanile.stats.settled.repository import SettledRepository, members_of
 from campanile.workspaces.schemas import Workspace
 
@@ -63,6 +64,7 @@ class SettledAnswers:
         """Campaigns whose log still moves, or that cannot be answered from integers: when to try again."""
         self._waiting: dict[Name, Future[None]] = {}
         self._lock = threading.Lock()
+        self._news = News(repository)
         self._builder = ThreadPoolExecutor(1, thread_name_prefix="settle")
 
     async def ready(
@@ -71,18 +73,23 @@ class SettledAnswers:
         """The entries that hold now, by the numbers of their campaigns; the others are prepared for next time."""
         settings = [self._setting(workspace, each, children.get(each.campaign_id, ())) for each in campaigns]
         found: dict[int, Settled] = {}
+        open_: dict[int, Settled] = {}
         with self._lock:
             for number, (campaign, setting) in enumerate(zip(campaigns, settings, strict=True)):
                 name = (workspace.id, campaign.campaign_id)
                 entry = self._entries.get(name)
-                if entry is not None and entry.setting == setting:
-                    self._entries.move_to_end(name)
-                    found[number] = entry
-        if found:
-            found = await self._unmoved(workspace.id, found)
-        for number, campaign in enumerate(campaigns):
-            if number not in found:
-                self._prepare(workspace.id, campaign, settings[number])
+                if entry is None or entry.setting != setting:
+                    continue
+                self._entries.move_to_end(name)
+                moved = self._repository.moved_since(entry.moment, workspace.id, setting.members)
+                if not moved:
+                    (found if moved is False else open_)[number] = entry
+        if open_:
+            found |= await self._unmoved(workspace.id, open_)
+        if len(found) < len(campaigns):
+            for number, campaign in enumerate(campaigns):
+                if number not in found:
+                    self._prepare(workspace.id, campaign, settings[number])
         return found
 
     def settle_all(self) -> None:
@@ -109,7 +116,7 @@ class SettledAnswers:
 
     async def _unmoved(self, workspace: str, found: dict[int, Settled]) -> dict[int, Settled]:
         mark = min(entry.mark for entry in found.values())
-        newest = await self._repository.newest(workspace, members_of(found.values()), mark)
+        newest = await self._news.newest(workspace, members_of(found.values()), mark)
         return {
             number: entry
             for number, entry in found.items()

@@ -1,0 +1,78 @@
+"""What a process knows about its own writes."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from campanile.engine import movements
+from campanile.engine.movements import Movements
+
+
+def rows(*names: tuple[str, str]) -> pa.Table:
+    workspaces, campaigns = zip(*names, strict=True)
+    return pa.table({"workspace_id": list(workspaces), "campaign_id": list(campaigns)})
+
+
+def test_a_write_moves_the_campaigns_it_names() -> None:
+    known = Movements()
+    moment = known.moment
+    with known.writing(rows(("w", "a"), ("w", "b"), ("w", "a"), ("x", "c"))):
+        pass
+    moved = {
+        (workspace, name): known.moved_since(moment, workspace, [name]) for workspace in ("w", "x") for name in "abc"
+    }
+    assert {name for name, value in moved.items() if value} == {("w", "a"), ("w", "b"), ("x", "c")}
+    assert known.moved_since(moment, "w", ["c", "a"])
+    assert not known.moved_since(known.moment, "w", ["a", "b"])
+    assert not known.moved_since(moment, "w", [])
+
+
+def test_what_was_read_during_a_write_is_moved_by_its_end() -> None:
+    known = Movements()
+    with known.writing(rows(("w", "a"))):
+        during = known.moment
+        assert not known.moved_since(during, "w", ["a"])
+    assert known.moved_since(during, "w", ["a"])
+
+
+def test_a_write_that_fails_moves_as_well() -> None:
+    known = Movements()
+    with pytest.raises(RuntimeError), known.writing(rows(("w", "a"))):
+        during = known.moment
+        raise RuntimeError
+    assert known.moved_since(during, "w", ["a"])
+
+
+def test_rows_without_campaigns_move_their_workspaces() -> None:
+    known = Movements()
+    moment = known.moment
+    with known.writing(pa.table({"workspace_id": ["w", "w"]})):
+        pass
+    assert known.moved_since(moment, "w", ["a"])
+    assert not known.moved_since(moment, "x", ["a"])
+
+
+def test_changes_of_unknown_extent() -> None:
+    known = Movements()
+    moment = known.moment
+    with known.changing("w"):
+        during = known.moment
+    assert known.moved_since(during, "w", ["a"])
+    assert not known.moved_since(moment, "x", ["a"])
+    with known.changing():
+        during = known.moment
+    assert known.moved_since(during, "x", ["a"])
+    assert not known.moved_since(known.moment, "x", ["a"])
+
+
+def test_forgetting_moves_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(movements, "REMEMBERED_CAMPAIGNS", 3)
+    known = Movements()
+    with known.writing(rows(("w", "a"))):
+        pass
+    moment = known.moment
+    with known.writing(rows(*(("w", name) for name in "bcd"))):
+        pass
+    assert known.moved_since(moment, "x", ["z"])
+    assert not known.moved_since(known.moment, "w", ["a"])
