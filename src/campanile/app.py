@@ -39,6 +39,7 @@ from campanile.http.middleware import wrap
 from campanile.http.openapi import document, openapi_route
 from campanile.http.pages import page_errors
 from campanile.http.postman import postman_route
+from campanile.http.proxies import trusted_networks
 from campanile.http.rate_limit import open_limiter
 from campanile.intake.openapi import OPERATIONS as INTAKE_OPERATIONS
 from campanile.intake.routes import intake_routes
@@ -194,4 +195,4 @@ def application(services: Services) -> Litestar:
         request_max_body_size=None,  # every route has a limit of its own
     )
     app.state.services = services
-    return wrap(app)
+    return wrap(app, trusted=trusted_networks(services.settings.trusted_proxies))

@@ -69,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Bytes of webhook deliveries that may wait on disk while the store is down; beyond: 503."""
     failed_logins_per_minute: int = 60
     """Failed authentications per source address and minute; beyond: 429."""
+    trusted_proxies: str = ""
+    """Addresses and networks of the proxies in front of this server, such as `127.0.0.1 192.0.2.0/24`: from them,
+    `X-Forwarded-For` says who is calling. Empty: it is ignored."""
     campaign_calls_per_second: int = 10
     """Calls per second, workspace and endpoint of the campaign APIs (search, meta, executions); beyond: 429.
     0: no limit."""

@@ -46,7 +46,7 @@ class App:
             size += len(message.get("body", b""))
             if not message.get("more_body"):
                 break
-        body = str(size).encode()
+        body = (scope["client"][0] if scope["path"] == "/who" else str(size)).encode()
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -118,6 +118,15 @@ def test_it_says_where_when_it_is_ready(library: str) -> None:
         assert entry["url"] == server.url
         assert server.line() == "opened"
         assert httpx.post(server.url, content=b"x" * 3_000_000).text == "3000000"
+
+
+@both
+def test_nobody_says_who_is_calling(library: str) -> None:
+    """Whom to believe is decided behind the libraries, by `trusted_proxies`."""
+    with served(library) as server:
+        server.wait_ready()
+        headers = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+        assert httpx.get(f"{server.url}/who", headers=headers).text == "127.0.0.1"
 
 
 @both

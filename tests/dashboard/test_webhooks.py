@@ -140,6 +140,7 @@ def test_dead_letters_are_tried_again(site: Site) -> None:
     assert "Old &lt;b&gt;letters&lt;/b&gt;" in page
     assert unknown in page
     assert "Try again" not in page
+    assert "2 events of webhooks could not be stored" in site.viewer.get(f"/w/{site.id}/settings/health").text
     letters = site.services.hooks.dead_letters(site.id)
     again = site.admin.post(f"{base(site)}/dead-letters/retry", {"id": letters[0].id})
     assert again.status_code == 303

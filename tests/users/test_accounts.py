@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from campanile.audit.schemas import Accounts
 from campanile.audit.service import AuditService
 from campanile.clock import FixedClock
 from campanile.errors import Conflict, InvalidInput, NotFound, Unauthenticated
@@ -208,3 +209,26 @@ def test_only_members_change_roles_by_their_id(users: UserService) -> None:
     with pytest.raises(NotFound):
         users.members.set_role("WA", stranger.id, "viewer", joins=False)
     assert users.get(BOB).role_in("WA") is None
+
+
+def test_changes_of_accounts_are_told_to_those_concerned(users: UserService, audit: AuditService) -> None:
+    """A workspace hears of its members' accounts, and of people who belong everywhere; not of others."""
+    users.create(ANNA, name="Anna", password=PASSWORD, role="admin", workspace_id="WA")
+    users.create(BOB, name="Bob", password=PASSWORD, role="viewer", workspace_id="WB")
+    users.create("root@example.com", name="Root", password=PASSWORD, role="admin")
+    users.change_password(users.get(ANNA), PASSWORD, "another good password", address="192.0.2.7")
+    users.sessions.close_all(users.get(BOB), by=BOB, address="192.0.2.8")
+
+    def told(workspace_id: str, accounts: Accounts) -> list[tuple[str, str]]:
+        entries = audit.page(workspace_id, accounts=accounts)
+        return [(entry.action, entry.subject) for entry in entries if entry.workspace_id is None]
+
+    assert told("WA", "none") == []
+    everywhere = ("user.created", "root@example.com")
+    changed, ended = ("user.password_changed", ANNA), ("user.signed_out_everywhere", BOB)
+    assert told("WA", "members") == [changed, everywhere, ("user.created", ANNA)]
+    assert told("WB", "members") == [ended, everywhere, ("user.created", BOB)]
+    assert told("WA", "all") == [ended, changed, everywhere, ("user.created", BOB), ("user.created", ANNA)]
+    found = {entry.action: entry for entry in audit.page("WA", accounts="all")}
+    assert found["user.password_changed"].after == {"from": "192.0.2.7"}
+    assert found["user.signed_out_everywhere"].after == {"sessions ended": 0, "from": "192.0.2.8"}

@@ -83,9 +83,9 @@ def test_signing_out(users: UserService) -> None:
     users.sessions.close(one)
     assert [users.sessions.get(token) is None for token in (one, two, three)] == [True, False, False]
     user = users.get(ANNA)
-    assert users.sessions.close_all(user.id, but=three) == 1
+    assert users.sessions.close_all(user, but=three) == 1
     assert [users.sessions.get(token) is None for token in (two, three)] == [True, False]
-    assert users.sessions.close_all(user.id) == 1
+    assert users.sessions.close_all(user) == 1
     assert users.sessions.list(user) == []
 
 
@@ -135,10 +135,28 @@ def test_an_account_is_locked_for_a_while(users: UserService, clock: FixedClock,
         fail(users, 1, email)
 
 
-def test_the_right_password_forgives_the_account(users: UserService) -> None:
+def test_locks_are_in_the_audit_log(users: UserService, audit: AuditService, clock: FixedClock) -> None:
+    """Once each, with where the attempts came from; accounts that somebody invented are not."""
+    fail(users, FAILURES_PER_ACCOUNT, ANNA, "192.0.2.9")
+    with pytest.raises(LockedOut):
+        sign_in(users, address="192.0.2.10")
+    for number in range(FAILURES_PER_ADDRESS):
+        fail(users, 1, f"user{number}@example.com", "192.0.2.11")
+    until = (clock.now() + LOCKED_FOR).isoformat()
+    entries = audit.page("WA", accounts="all")
+    assert [
+        (entry.action, entry.actor, entry.subject, entry.after) for entry in entries if entry.action.endswith(".locked")
+    ] == [
+        ("address.locked", "sign-in", "192.0.2.11", {"from": "192.0.2.11", "until": until}),
+        ("account.locked", "sign-in", ANNA, {"from": "192.0.2.9", "until": until}),
+    ]
+
+
+def test_the_right_password_forgives_the_account(users: UserService, audit: AuditService) -> None:
     for _ in range(3):
         fail(users, FAILURES_PER_ACCOUNT - 1)
         sign_in(users)
+    assert "account.locked" not in [entry.action for entry in audit.page("WA", accounts="all")]
 
 
 def test_old_failures_are_forgotten(users: UserService, clock: FixedClock) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 OPERATOR = "command line"
 """Actor of changes made by `campanile …` on the machine itself."""
+
+SIGN_IN = "sign-in"
+"""Actor of locks after failed attempts: nobody knows who it was."""
+
+Accounts: TypeAlias = Literal["none", "members", "all"]
+"""Whose accounts are meant besides a workspace: nobody's, its members', everybody's."""
 
 Value: TypeAlias = str | int | float | bool | None
 Values: TypeAlias = Mapping[str, Value]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from campanile.audit import repository
-from campanile.audit.schemas import Entry, Values
+from campanile.audit.schemas import Accounts, Entry, Values
 from campanile.clock import Clock
 from campanile.metadata import Connection, Metadata
 
@@ -44,10 +44,16 @@ class AuditService:
             },
         )
 
-    def page(self, workspace_id: str, *, before: int | None = None, limit: int = 50) -> list[Entry]:
-        """The newest entries of a workspace, at most `limit`, older than the entry `before`."""
+    def page(
+        self, workspace_id: str, *, before: int | None = None, limit: int = 50, accounts: Accounts = "none"
+    ) -> list[Entry]:
+        """The newest entries of a workspace, at most `limit`, older than the entry `before`.
+
+        Args:
+            accounts: whose accounts are looked at, too: passwords, roles everywhere, sign-outs, locks.
+        """
         with self._metadata.read() as connection:
-            rows = repository.newest(connection, workspace_id, before, limit)
+            rows = repository.newest(connection, workspace_id, before, limit, accounts)
         return [
             Entry(
                 row.id,

@@ -244,6 +244,7 @@ class _Uvicorn:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # whom to believe is `trusted_proxies`, for both libraries
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 h11_max_incomplete_event_size=BUFFER_BYTES,

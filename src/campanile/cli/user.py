@@ -111,7 +111,7 @@ def reset_password(
 def sign_out(email: Email, /, *, data: Data = None, config: Config = None) -> int:
     """End all sessions of a user."""
     with open_users(settings_of(config, data=data)) as users:
-        ended = users.sessions.close_all(users.get(email).id)
+        ended = users.sessions.close_all(users.get(email))
     stdout().print(f"Sessions ended: {ended}")
     return 0
 

@@ -425,6 +425,10 @@ class HookService:
         """How many events wait for the messages they belong to. Blocks."""
         return self._repository.count_pending(workspace_id)
 
+    def dead(self, workspace_id: str) -> int:
+        """How many events could not be stored. Blocks."""
+        return self._repository.count_dead_letters(workspace_id)
+
     async def retry(
         self, workspace: Workspace, ids: list[str] | None, request_id: str, *, by: str = OPERATOR
     ) -> Delivered:

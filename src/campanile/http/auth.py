@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from ipaddress import AddressValueError, IPv6Address, IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import anyio
@@ -13,6 +13,7 @@ from litestar import Request
 
 from campanile.errors import Forbidden, RateLimited, Unauthenticated
 from campanile.http.context import context_of
+from campanile.http.proxies import address_of
 from campanile.http.rate_limit import Limiter
 from campanile.settings import Settings
 
@@ -142,10 +143,10 @@ def source_of(request: Request[Any, Any, Any]) -> str:
     """The address that failed attempts are counted for: an IPv4 address or an IPv6 network."""
     client = request.scope.get("client")
     host = client[0] if client else ""
-    try:
-        return str(IPv6Network((IPv6Address(host.partition("%")[0]), IPV6_PREFIX), strict=False))
-    except AddressValueError:
-        return host
+    address = address_of(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, IPV6_PREFIX), strict=False))
+    return host if address is None else str(address)
 
 
 def _look_up(workspaces: WorkspaceService, credentials: Credentials) -> Principal | None:

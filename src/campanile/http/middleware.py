@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -11,6 +11,7 @@ from litestar import Litestar
 from prometheus_client import Counter, Histogram
 
 from campanile.http.context import SCOPE_KEY, Ids, RandomIds, RequestContext, caller_request_id, context_of
+from campanile.http.proxies import CallerMiddleware, Network
 
 LOGGED_PATH_CHARACTERS = 256
 """Characters of a path that reach the access log."""
@@ -120,9 +121,8 @@ def _report(scope: Scope, method: str, path: str, status: int, size: int, second
     _seconds.labels(method, route).observe(seconds)
 
 
-def wrap(app: Litestar, *, ids: Ids | None = None) -> Litestar:
-    """Put the middleware around `app`, outside its router, and return it."""
-    app.asgi_handler = RequestContextMiddleware(
-        AccessMiddleware(NoOptionsMiddleware(app.asgi_handler)), ids or RandomIds()
-    )
+def wrap(app: Litestar, *, ids: Ids | None = None, trusted: Sequence[Network] = ()) -> Litestar:
+    """Put the middleware around `app`, outside its router, and return it; `trusted` are the proxies in front of it."""
+    inner = RequestContextMiddleware(AccessMiddleware(NoOptionsMiddleware(app.asgi_handler)), ids or RandomIds())
+    app.asgi_handler = CallerMiddleware(inner, trusted) if trusted else inner
     return app

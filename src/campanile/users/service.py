@@ -34,7 +34,7 @@ class UserService:
         self._clock = clock
         self._audit = audit
         self._passwords = hasher or Passwords()
-        self.sessions = Sessions(metadata, digests, clock, self._passwords)
+        self.sessions = Sessions(metadata, digests, clock, self._passwords, audit)
         self.members = Members(metadata, digests, clock, audit)
 
     # --- the first account
@@ -182,7 +182,7 @@ class UserService:
         with self._metadata.begin() as connection:
             self._set_password(connection, user.id, stored)
             repository.remove_sessions(connection, user.id)
-            self._note(connection, "user.password_changed", user.email, {}, {}, user.email)
+            self._note(connection, "user.password_changed", user.email, {}, {"from": address}, user.email)
 
     # --- inside
 

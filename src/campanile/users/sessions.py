@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
+from campanile.audit.schemas import OPERATOR, SIGN_IN
+from campanile.audit.service import AuditService
 from campanile.clock import Clock
 from campanile.errors import Unauthenticated
 from campanile.metadata import AnyRow, Connection, Metadata
@@ -44,11 +47,14 @@ class Digests(Protocol):
 class Sessions:
     """Sessions in the metadata database: every process sees them. Thread-safe."""
 
-    def __init__(self, metadata: Metadata, digests: Digests, clock: Clock, passwords: Passwords) -> None:
+    def __init__(
+        self, metadata: Metadata, digests: Digests, clock: Clock, passwords: Passwords, audit: AuditService
+    ) -> None:
         self._metadata = metadata
         self._digests = digests
         self._clock = clock
         self._passwords = passwords
+        self._audit = audit
 
     def sign_in(self, email: str, password: str, *, address: str, browser: str) -> SignedIn:
         """A new session for the holder of this password.
@@ -67,9 +73,10 @@ class Sessions:
     def check(self, email: str, password: str, *, address: str) -> User:
         """Whoever has this password, under the rules of `sign_in`."""
         account, source = self._digests.digest(f"account:{email}"), self._digests.digest(f"address:{address}")
-        row = self._attempt(email, account, source)
+        row, locked_until = self._attempt(email, account, source)
         fits = self._passwords.fits(row.password if row else None, password)
         if row is None or not fits:
+            self._tell_of_locks(locked_until, email if row else None, address)
             raise Unauthenticated("The e-mail address or the password is wrong.", type="wrong_password")
         renewed = self._passwords.hash(password) if self._passwords.outdated(row.password) else None
         with self._metadata.begin() as connection:
@@ -134,10 +141,23 @@ class Sessions:
         with self._metadata.begin() as connection:
             repository.remove_session(connection, self._digest(token))
 
-    def close_all(self, user_id: str, *, but: str | None = None) -> int:
-        """Sign somebody out everywhere, except where the cookie is `but`; returns the number of browsers."""
+    def close_all(self, user: User, *, but: str | None = None, by: str = OPERATOR, address: str = "") -> int:
+        """Sign somebody out everywhere, except where the cookie is `but`; returns the number of browsers.
+
+        Args:
+            address: where it was asked for, for the audit log.
+        """
         with self._metadata.begin() as connection:
-            return repository.remove_sessions(connection, user_id, but=None if but is None else self._digest(but))
+            ended = repository.remove_sessions(connection, user.id, but=None if but is None else self._digest(but))
+            self._audit.note(
+                connection,
+                workspace_id=None,
+                actor=by,
+                action="user.signed_out_everywhere",
+                subject=user.email,
+                after={"sessions ended": ended, **({"from": address} if address else {})},
+            )
+            return ended
 
     def list(self, user: User) -> list[Session]:
         """Where somebody is signed in, last used first."""
@@ -145,8 +165,11 @@ class Sessions:
             rows = repository.sessions(connection, user.id, self._clock.now())
         return [Session(_name(row.digest), user, "", None, row.created_at, row.seen_at, row.browser) for row in rows]
 
-    def _attempt(self, email: str, account: bytes, source: bytes) -> AnyRow | None:
-        """Count an attempt as failed before the password is looked at, so that attempts made at once count, too."""
+    def _attempt(self, email: str, account: bytes, source: bytes) -> tuple[AnyRow | None, dict[str, datetime]]:
+        """Count an attempt as failed before the password is looked at, so that attempts made at once count, too.
+
+        Returns the account, and what is locked until when if this attempt does fail.
+        """
         now = self._clock.now()
         subjects = ((account, FAILURES_PER_ACCOUNT, "account"), (source, FAILURES_PER_ADDRESS, "address"))
         with self._metadata.begin() as connection:
@@ -154,14 +177,31 @@ class Sessions:
             locks = [row.locked_until for row in rows if row.locked_until is not None and row.locked_until > now]
             if locks:
                 raise _locked(max(locks), now)
+            new: dict[str, datetime] = {}
             for row, (subject, most, what) in zip(rows, subjects, strict=True):
                 fresh = now - row.since >= FAILURE_WINDOW
                 count, since = (1, now) if fresh else (row.failures + 1, row.since)
                 until = now + LOCKED_FOR if count >= most else None
                 repository.set_failures(connection, subject, count, since, until)
                 if until is not None:
-                    _log.warning("sign_in_locked", what=what, until=until.isoformat())
-            return repository.user_by_email(connection, email)
+                    new[what] = until
+            return repository.user_by_email(connection, email), new
+
+    def _tell_of_locks(self, locked: Mapping[str, datetime], email: str | None, address: str) -> None:
+        """In the log, and in the audit log; addresses that are no account are inventions of whoever guesses."""
+        for what, until in locked.items():
+            _log.warning("sign_in_locked", what=what, until=until.isoformat())
+            subject = email if what == "account" else address
+            if subject:
+                with self._metadata.begin() as connection:
+                    self._audit.note(
+                        connection,
+                        workspace_id=None,
+                        actor=SIGN_IN,
+                        action=f"{what}.locked",
+                        subject=subject,
+                        after={"from": address, "until": until.isoformat(timespec="seconds")},
+                    )
 
     def _digest(self, token: str) -> bytes:
         return self._digests.digest(f"session:{token}")

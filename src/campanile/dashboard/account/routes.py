@@ -106,7 +106,8 @@ async def change_password(request: AnyRequest, services: Services) -> PageRespon
 async def sign_out_everywhere(request: AnyRequest, services: Services) -> PageResponse:
     """End all sessions of the user, this one included."""
     visit = await enter(request, services)
-    await anyio.to_thread.run_sync(services.users.sessions.close_all, visit.user.id)
+    end = partial(services.users.sessions.close_all, visit.user, by=visit.user.email, address=source_of(request))
+    await anyio.to_thread.run_sync(end)
     return _signed_out(request, services)
 
 

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, SkipValidation
 
+from campanile.audit.schemas import Accounts
 from campanile.audit.service import AuditService
 from campanile.errors import CampanileError, Conflict, InvalidInput
 from campanile.http.pages import PageResponse
@@ -126,13 +127,15 @@ async def audit(request: AnyRequest, services: Services, workspace_id: Id) -> Pa
     """What was changed, newest first."""
     visit = await enter_workspace(request, services, workspace_id, "admin")
     before = number(request.query_params, "before", 1, LAST_ENTRY, LAST_ENTRY)
-    look = partial(services.audit.page, workspace_id, before=before, limit=ENTRIES + 1)
+    accounts: Accounts = "members" if visit.user.role is None else "all"
+    look = partial(services.audit.page, workspace_id, before=before, limit=ENTRIES + 1, accounts=accounts)
     entries = await anyio.to_thread.run_sync(look)
     shown = entries[:ENTRIES]
     older = visit.url(f"/settings/audit?before={shown[-1].id}") if len(entries) > ENTRIES else ""
     return await visit.render(
         "people/audit.html",
         entries=shown,
+        everybody=accounts == "all",
         older=older,
         newest=visit.url("/settings/audit") if before < LAST_ENTRY else "",
     )

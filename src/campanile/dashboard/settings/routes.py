@@ -17,6 +17,7 @@ from campanile.dashboard.navigation import SETTINGS
 from campanile.dashboard.settings import groups
 from campanile.dashboard.settings.service import reasons
 from campanile.errors import CampanileError, Conflict, InvalidInput, NotFound
+from campanile.hooks.service import HookService
 from campanile.http.pages import PageResponse, redirect
 from campanile.http.visits import AnyRequest, PageGate, Visit, enter_workspace
 from campanile.intake.service import IntakeService
@@ -32,6 +33,8 @@ class SettingsGate(PageGate, Protocol):
 
     @property
     def intake(self) -> IntakeService: ...
+    @property
+    def hooks(self) -> HookService: ...
 
 
 Services = NamedDependency[SkipValidation[SettingsGate]]
@@ -205,10 +208,14 @@ async def intake(request: AnyRequest, services: Services, workspace_id: Id) -> P
     """What this process accepted, knew already and refused since it started, and why."""
     visit = await enter_workspace(request, services, workspace_id, "viewer")
     rejects = services.intake.rejects(visit.workspace)
+    dead = await anyio.to_thread.run_sync(services.hooks.dead, workspace_id)
+    waiting = await anyio.to_thread.run_sync(services.hooks.waiting, workspace_id)
     return await visit.render(
         "settings/health.html",
         status_now=services.intake.status(visit.workspace),
         reasons=reasons(rejects),
         rejects=rejects[:REJECTS_SHOWN],
         refused=len(rejects),
+        dead=dead,
+        waiting=waiting,
     )

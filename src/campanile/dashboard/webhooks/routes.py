@@ -70,7 +70,7 @@ async def webhooks(request: AnyRequest, services: Services, workspace_id: Id) ->
             shown.Listed(hook, cards[hook.provider], services.hooks.url(hook), last.get(hook.id))
             for hook in services.hooks.hooks.list(workspace_id)
         ]
-        return listed, len(services.hooks.dead_letters(workspace_id)), services.hooks.waiting(workspace_id)
+        return listed, services.hooks.dead(workspace_id), services.hooks.waiting(workspace_id)
 
     listed, dead, waiting = await anyio.to_thread.run_sync(look)
     return await visit.render(
