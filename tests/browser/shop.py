@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ FORMULA_CAMPAIGN = "badbadbadbadbadbadbadba2"
 EVERY = 40
 """Of the demo's events every fortieth is sent: enough for every channel, and quickly there."""
 EVENTS_PER_REQUEST = 10_000
+RUN_SECONDS = 60
+"""How long a busy machine may take for a small report."""
 
 
 class Shop(msgspec.Struct, frozen=True):
@@ -118,6 +121,7 @@ def _fill(shop: Shop) -> None:
     )
     shop.server.run("key", "create", shop.id, "ingest", "--name", NASTY)
     _hook(shop)
+    shop.ids.update(_report(shop))
 
 
 def _hook(shop: Shop) -> None:
@@ -134,6 +138,31 @@ def _hook(shop: Shop) -> None:
     letters = shop.must(shop.keys.manage_key, "GET", "/v1/dead-letters")["dead_letters"]
     assert letters, "the report of an old delivery should have become a dead letter"
     shop.ids["hook"] = made["hook_id"]
+
+
+def _report(shop: Shop) -> dict[str, str]:
+    """A report that says nasty things wherever it may, and its finished run."""
+    column = {"key": "custom.nasty", "header": NASTY[:100], "channels": ["EMAIL"],
+              "expression": "@{campaign-stats.sent} / 2"}  # fmt: skip
+    definition = {
+        "name": "Daily mail",
+        "selection": {
+            "scopes": [{"channel": "EMAIL"}, {"channel": "PUSH"}],
+            "date_range": {"type": "rolling", "preset": "last_7_days"},
+            "filters": {"created_by": [NASTY]},
+        },
+        "content": {"custom_attributes": [column]},
+        "schedule": {"type": "daily", "time": "06:00", "time_zone": "Asia/Tokyo"},
+        "delivery": {"rest_api": True},
+        "on_empty": "header_only",
+    }
+    report_id = shop.must(shop.keys.manage_key, "POST", "/v1/reports", json=definition)["id"]
+    run_id = shop.must(shop.keys.manage_key, "POST", f"/v1/reports/{report_id}/run")["id"]
+    deadline = time.monotonic() + RUN_SECONDS
+    while shop.must(shop.keys.manage_key, "GET", f"/v1/report-runs/{run_id}")["status"] != "SUCCESSFUL":
+        assert time.monotonic() < deadline, "the report is not made"
+        time.sleep(0.1)
+    return {"report": report_id, "run": run_id}
 
 
 def _nasty(like: dict[str, Any], campaign_id: str, name: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Command:
     ]  # fmt: skip
     monkeypatch.setattr(report, "connect", connect)
     monkeypatch.setattr(report, "POLL_SECONDS", 0)
-    desk.shop.runs.start = lambda definition, *, file_date, window, trigger: (  # type: ignore[method-assign]
+    desk.shop.runs.start = lambda definition, *, file_date, window, trigger, by: (  # type: ignore[method-assign]
         desk.shop.runs.calls.append((file_date, window)) or {"id": "run-1", "status": "QUEUED"}  # type: ignore[func-returns-value]
     )
     return lambda *arguments: main(["report", *arguments])

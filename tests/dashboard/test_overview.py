@@ -63,7 +63,9 @@ def test_silence(ago: timedelta | None, alarming: bool) -> None:
 
 def test_failed_reports_are_named() -> None:
     moment = datetime(2026, 3, 17, tzinfo=UTC)
-    (alert,) = alerts.failed_reports([{"name": "Daily", "at": moment, "message": "No room."}], {moment: "yesterday"})
+    failure = {"id": "run_1", "name": "Daily", "at": moment, "message": "No room."}
+    (alert,) = alerts.failed_reports([failure], {moment: "yesterday"})
+    assert alert.path == "/reports/runs/run_1"
     assert (alert.title, alert.text) == ("Report Daily failed", "yesterday. No room.")
 
 

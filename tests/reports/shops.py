@@ -26,12 +26,14 @@ class WrittenRuns:
         self.newest: dict[str, Any] = {}
 
     def start(
-        self, definition: ReportDefinition, *, file_date: date, window: tuple[date, date] | None, trigger: str
+        self, definition: ReportDefinition, *, file_date: date, window: tuple[date, date] | None, trigger: str, by: str
     ) -> Any:
         self.calls.append(("start", definition.id, definition.version, file_date, window, trigger))
         return {"id": f"run-{len(self.calls)}", "file_date": file_date}
 
-    def backfill(self, definition: ReportDefinition, slots: Sequence[Slot], *, overwrite: bool) -> Sequence[Any]:
+    def backfill(
+        self, definition: ReportDefinition, slots: Sequence[Slot], *, overwrite: bool, by: str
+    ) -> Sequence[Any]:
         self.calls.append(("backfill", definition.id, [slot.file_date for slot in slots], overwrite))
         return [{"id": f"run-{slot.file_date}"} for slot in slots]
 

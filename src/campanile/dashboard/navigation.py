@@ -17,7 +17,12 @@ class Item(msgspec.Struct, frozen=True):
     """Who sees it; the route decides again who may use it."""
 
 
-MAIN: tuple[Item, ...] = (Item("Overview", ""), Item("Campaigns", "/campaigns"), Item("Settings", "/settings"))
+MAIN: tuple[Item, ...] = (
+    Item("Overview", ""),
+    Item("Campaigns", "/campaigns"),
+    Item("Reports", "/reports"),
+    Item("Settings", "/settings"),
+)
 """The header, from left to right. The first one is where a workspace opens."""
 
 SETTINGS: tuple[Item, ...] = (

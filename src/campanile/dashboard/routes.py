@@ -18,6 +18,7 @@ from campanile.dashboard.navigation import MAIN
 from campanile.dashboard.overview.routes import overview_pages
 from campanile.dashboard.people.routes import people_routes
 from campanile.dashboard.rendering import Renderer
+from campanile.dashboard.reports.routes import report_pages
 from campanile.dashboard.settings.routes import settings_routes
 from campanile.dashboard.webhooks.routes import webhook_routes
 from campanile.http.pages import PageResponse, redirect
@@ -50,6 +51,7 @@ def dashboard_routes() -> list[HTTPRouteHandler]:
         *people_routes(),
         *overview_pages(),
         *campaign_pages(),
+        *report_pages(),
         *settings_routes(),
         *webhook_routes(),
     ]

@@ -55,6 +55,8 @@ async def once(
     body: bytes,
     act: Callable[[], Awaitable[ReadyResponse]],
     again: Callable[[Answer], ReadyResponse],
+    *,
+    key: str | None = None,
 ) -> ReadyResponse:
     """What `act` answers; under a key of the caller, the stored answer to the same request on the same path.
 
@@ -62,19 +64,20 @@ async def once(
 
     Args:
         again: makes a response of a stored answer, which has no headers.
+        key: instead of the one in the header, for forms.
 
     Raises:
         Conflict: the key was used for another request on this path, or the request is being done elsewhere.
     """
-    given = idempotency_key(request)
+    given = idempotency_key(request) if key is None else checked_key(key)
     if given is None:
         return await act()
     path = quote(request.scope["path"], errors="replace")  # databases refuse some characters that paths may have
-    key = f"{given} {path}"  # no key has a space in it, so two pairs are never alike
+    name = f"{given} {path}"  # no key has a space in it, so two pairs are never alike
     digest = request_digest(body, request.scope["query_string"].decode("latin-1"))
-    async with keys.alone(workspace_id, key):
+    async with keys.alone(workspace_id, name):
         try:
-            earlier = await anyio.to_thread.run_sync(lambda: keys.claim(workspace_id, key, digest, busy=BUSY))
+            earlier = await anyio.to_thread.run_sync(lambda: keys.claim(workspace_id, name, digest, busy=BUSY))
         except InProgress:
             context_of(request.scope).headers["Retry-After"] = "1"
             raise
@@ -84,8 +87,8 @@ async def once(
         try:
             response = await act()
         except CampanileError:
-            await anyio.to_thread.run_sync(keys.release, workspace_id, key)
+            await anyio.to_thread.run_sync(keys.release, workspace_id, name)
             raise
         answer = Answer(response.status_code or HTTPStatus.OK, response.content)
-        await anyio.to_thread.run_sync(keys.keep, workspace_id, key, answer)
+        await anyio.to_thread.run_sync(keys.keep, workspace_id, name, answer)
         return response

@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from campanile.audit.schemas import OPERATOR, Values
+from campanile.audit.service import AuditService
 from campanile.campaigns.service import CampaignService
 from campanile.clock import Clock
 from campanile.errors import Conflict, NotFound, PreconditionFailed, Problem, Unprocessable
-from campanile.jobs.schedule import Slot
+from campanile.jobs.schedule import Slot, next_slots
 from campanile.metadata import Connection, Metadata
-from campanile.reports import listing, notices, orders, repository
+from campanile.reports import listing, notices, orders, parts, repository
 from campanile.reports.documents import changes, document, merged
 from campanile.reports.names import copy_name, is_name, stem_key
 from campanile.reports.ports import Run, Runs
+from campanile.reports.reading import Fields, Findings
 from campanile.reports.schemas import (
     ReportDefinition,
     ReportSpec,
@@ -63,13 +66,17 @@ class Page(NamedTuple):
 
 
 class DefinitionService:
-    """Thread-safe. Definitions of another workspace behave as unknown ones."""
+    """Thread-safe. Definitions of another workspace behave as unknown ones.
+
+    Every change is in the audit log; `by` and `author` are who it says it was: the id of an API key, or an address.
+    """
 
     def __init__(self, metadata: Metadata, clock: Clock, campaigns: CampaignService, runs: Runs) -> None:
         self._metadata = metadata
         self._clock = clock
         self._campaigns = campaigns
         self._runs = runs
+        self._audit = AuditService(metadata, clock)
 
     # --- reading
 
@@ -130,21 +137,42 @@ class DefinitionService:
         """
         return read(raw, msgspec.structs.replace(self._circumstances(workspace), state="DRAFT")).spec
 
-    def check(self, workspace: Workspace, raw: object) -> Draft:
-        """What `create` would store.
+    def check(self, workspace: Workspace, raw: object, definition_id: str | None = None) -> Draft:
+        """What `create` would store, or `replace` with a definition that is there.
 
         Raises:
+            NotFound: no such definition.
             InvalidInput, Unprocessable: everything wrong with the document.
             Conflict: `name_conflict`, `limit_reached`.
         """
-        given = self._circumstances(workspace)
+        stored = None if definition_id is None else self.get(workspace.id, definition_id)
+        given = self._circumstances(workspace, stored)
         found = read(raw, given)
         with self._metadata.read() as connection:
-            self._refuse_new(connection, workspace.id, found.spec.name)
+            if stored is None:
+                self._refuse_new(connection, workspace.id, found.spec.name)
+            elif stem_key(found.spec.name) != stem_key(stored.spec.name):
+                self._refuse_name(connection, workspace.id, found.spec.name, stored.id)
         slots = notices.coming(found.spec, given)
         unknown = self._unknown_campaigns(workspace.id, found.spec)
         warnings = notices.warnings(found.spec, given, slots, unknown)
         return Draft(found.spec, found.state or "ACTIVE", warnings, slots)
+
+    def upcoming(self, workspace: Workspace, timing: object) -> list[Slot]:
+        """The next slots of a schedule that is being written, if it were activated now.
+
+        Args:
+            timing: the member `schedule` of a document.
+
+        Raises:
+            InvalidInput, Unprocessable: everything wrong with it.
+        """
+        find = Findings()
+        now = self._clock.now()
+        zone = workspace.settings.timezone
+        found = parts.schedule(Fields(find, timing, "schedule"), timezone=zone, now=now, before=None)
+        find.raise_any({"schedule": timing})
+        return [] if found is None else next_slots(found, now, notices.SHOWN_SLOTS)
 
     # --- writing
 
@@ -198,7 +226,7 @@ class DefinitionService:
         """Save the document that a JSON merge patch makes of the present one; otherwise as `replace`."""
         return self._save(workspace, author, definition_id, lambda spec: merged(document(spec), patch), if_match)
 
-    def activate(self, workspace: Workspace, definition_id: str) -> View:
+    def activate(self, workspace: Workspace, definition_id: str, *, by: str = OPERATOR) -> View:
         """Switch a draft on, or a paused definition on again: it starts with its next future slot.
 
         Raises:
@@ -206,26 +234,28 @@ class DefinitionService:
             Unprocessable: the draft lacks its schedule or delivery, or has no run in the future.
             Conflict: `invalid_state` for a completed one, which needs a new schedule.
         """
-        return self._move(workspace, definition_id, ("DRAFT", "PAUSED"), "ACTIVE")
+        return self._move(workspace, definition_id, ("DRAFT", "PAUSED"), "ACTIVE", by)
 
-    def resume(self, workspace: Workspace, definition_id: str) -> View:
+    def resume(self, workspace: Workspace, definition_id: str, *, by: str = OPERATOR) -> View:
         """Switch a paused definition on again. Slots it missed are not made up for.
 
         Raises:
             NotFound: no such definition. Conflict: `invalid_state`.
             Unprocessable: `schedule_empty`, there is no run in the future; it stays paused.
         """
-        return self._move(workspace, definition_id, ("PAUSED",), "ACTIVE")
+        return self._move(workspace, definition_id, ("PAUSED",), "ACTIVE", by)
 
-    def pause(self, workspace: Workspace, definition_id: str) -> View:
+    def pause(self, workspace: Workspace, definition_id: str, *, by: str = OPERATOR) -> View:
         """Let slots pass without runs.
 
         Raises:
             NotFound: no such definition. Conflict: `invalid_state`.
         """
-        return self._move(workspace, definition_id, ("ACTIVE",), "PAUSED")
+        return self._move(workspace, definition_id, ("ACTIVE",), "PAUSED", by)
 
-    def delete(self, workspace_id: str, definition_id: str, *, if_match: Revisions | None = None) -> None:
+    def delete(
+        self, workspace_id: str, definition_id: str, *, if_match: Revisions | None = None, by: str = OPERATOR
+    ) -> None:
         """Hide a definition, end its runs, purge its files, free its name.
 
         Raises:
@@ -238,11 +268,12 @@ class DefinitionService:
                 definition, state="DELETED", updated_at=self._clock.now(), next_slot=None, next_file_date=None
             )
             repository.change(connection, deleted, None)
+            self._note(connection, definition, by, "report.deleted", before={"name": definition.spec.name})
         self._runs.retire(workspace_id, definition_id)
 
     # --- runs that somebody asks for
 
-    def run(self, workspace: Workspace, definition_id: str, raw: object) -> Run:
+    def run(self, workspace: Workspace, definition_id: str, raw: object, *, by: str = OPERATOR) -> Run:
         """A run now, apart from the schedule.
 
         Args:
@@ -254,9 +285,9 @@ class DefinitionService:
         """
         definition = self._runnable(workspace.id, definition_id)
         order = orders.read_run(raw, definition.spec, timezone=workspace.settings.timezone, now=self._clock.now())
-        return self._runs.start(definition, file_date=order.file_date, window=order.window, trigger="manual")
+        return self._runs.start(definition, file_date=order.file_date, window=order.window, trigger="manual", by=by)
 
-    def backfill(self, workspace: Workspace, definition_id: str, raw: object) -> Sequence[Run]:
+    def backfill(self, workspace: Workspace, definition_id: str, raw: object, *, by: str = OPERATOR) -> Sequence[Run]:
         """Runs for past slots, each with its own file date.
 
         Args:
@@ -269,7 +300,7 @@ class DefinitionService:
         """
         definition = self._runnable(workspace.id, definition_id)
         order = orders.read_backfill(raw, definition.spec, now=self._clock.now())
-        return self._runs.backfill(definition, order.slots, overwrite=order.overwrite)
+        return self._runs.backfill(definition, order.slots, overwrite=order.overwrite, by=by)
 
     # --- inside
 
@@ -329,6 +360,8 @@ class DefinitionService:
             self._refuse_new(connection, workspace_id, spec.name)
             if not repository.add(connection, definition, due_at(definition)):
                 raise _name_conflict(None)
+            after = {"name": spec.name, "state": definition.state}
+            self._note(connection, definition, author, "report.created", after=after)
         return definition
 
     def _refuse_new(self, connection: Connection, workspace_id: str, name: str) -> None:
@@ -371,9 +404,15 @@ class DefinitionService:
                 if not repository.change(connection, after, due_at(after)):
                     raise _name_conflict(None)
                 repository.add_version(connection, after, author)
+                members = ", ".join(change.attribute for change in changes(before.spec, after.spec))
+                old = {"version": before.version, "state": before.state}
+                new = {"version": after.version, "state": after.state, "changed": members}
+                self._note(connection, after, author, "report.changed", before=old, after=new)
         return self._view(workspace, after, self._runs.latest(workspace.id, [after.id]))
 
-    def _move(self, workspace: Workspace, definition_id: str, allowed: tuple[State, ...], state: State) -> View:
+    def _move(
+        self, workspace: Workspace, definition_id: str, allowed: tuple[State, ...], state: State, by: str
+    ) -> View:
         with self._metadata.begin() as connection:
             before = _known(repository.find(connection, workspace.id, definition_id, lock=True))
             after = before
@@ -386,7 +425,29 @@ class DefinitionService:
                 if state == "ACTIVE":
                     after = self._started(after)
                 repository.change(connection, after, due_at(after))
+                old, new = {"state": before.state}, {"state": after.state}
+                self._note(connection, after, by, "report.state_changed", before=old, after=new)
         return self._view(workspace, after, self._runs.latest(workspace.id, [after.id]))
+
+    def _note(
+        self,
+        connection: Connection,
+        definition: ReportDefinition,
+        by: str,
+        action: str,
+        *,
+        before: Values | None = None,
+        after: Values | None = None,
+    ) -> None:
+        self._audit.note(
+            connection,
+            workspace_id=definition.workspace_id,
+            actor=by,
+            action=action,
+            subject=definition.id,
+            before=before,
+            after=after,
+        )
 
     def _started(self, definition: ReportDefinition) -> ReportDefinition:
         spec = definition.spec

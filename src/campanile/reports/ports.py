@@ -23,11 +23,14 @@ class Runs(Protocol):
         file_date: date,
         window: tuple[date, date] | None,
         trigger: Literal["manual", "api"],
+        by: str,
     ) -> Run:
         """A new run of the present version, without a slot; `window` replaces the days of the specification."""
         ...
 
-    def backfill(self, definition: ReportDefinition, slots: Sequence[Slot], *, overwrite: bool) -> Sequence[Run]:
+    def backfill(
+        self, definition: ReportDefinition, slots: Sequence[Slot], *, overwrite: bool, by: str
+    ) -> Sequence[Run]:
         """Runs for past slots; those whose file is there and not expired are left out unless `overwrite`."""
         ...
 

@@ -24,7 +24,7 @@ from campanile.reports.listing import LARGEST_PAGE, PAGE, Query, Sort
 from campanile.reports.preview import PreviewService
 from campanile.reports.reading import Fields, Findings
 from campanile.reports.schemas import CHANNELS, State
-from campanile.workspaces.schemas import Principal, Workspace
+from campanile.workspaces.schemas import Principal
 
 BODY_BYTES = 256 * 1024
 """Size of one definition."""
@@ -186,7 +186,9 @@ async def delete_report(request: AnyRequest, services: Services, report_id: Repo
     principal = await admitted(request, services, "reports:write")
     query(request)
     delete = services.definitions.delete
-    await _in_thread(partial(delete, principal.workspace.id, report_id, if_match=if_match(request)))
+    await _in_thread(
+        partial(delete, principal.workspace.id, report_id, if_match=if_match(request), by=principal.key_id)
+    )
     return ReadyResponse(b"", status_code=204)
 
 
@@ -259,7 +261,7 @@ async def run_report(request: AnyRequest, services: Services, report_id: ReportI
     principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES, optional=True)
-    start = partial(services.definitions.run, principal.workspace, report_id, raw)
+    start = partial(services.definitions.run, principal.workspace, report_id, raw, by=principal.key_id)
 
     async def act() -> ReadyResponse:
         return _answer(await _in_thread(start), status=202)
@@ -279,7 +281,7 @@ async def backfill_report(request: AnyRequest, services: Services, report_id: Re
     principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES)
-    start = partial(services.definitions.backfill, principal.workspace, report_id, raw)
+    start = partial(services.definitions.backfill, principal.workspace, report_id, raw, by=principal.key_id)
 
     async def act() -> ReadyResponse:
         return _answer({"runs": await _in_thread(start)}, status=202)
@@ -345,15 +347,14 @@ async def report_columns(request: AnyRequest, services: Services) -> ReadyRespon
     return _answer({"columns": found})
 
 
-async def _move(
-    request: AnyRequest, services: ReportGate, move: Callable[[Workspace, str], View], report_id: str
-) -> ReadyResponse:
+async def _move(request: AnyRequest, services: ReportGate, move: Callable[..., View], report_id: str) -> ReadyResponse:
     principal = await admitted(request, services, "reports:write")
     query(request)
     body = await _nothing(request)
 
     async def act() -> ReadyResponse:
-        return _definition(principal, await _in_thread(partial(move, principal.workspace, report_id)))
+        moved = await _in_thread(partial(move, principal.workspace, report_id, by=principal.key_id))
+        return _definition(principal, moved)
 
     return await once(request, services.idempotency, principal.workspace.id, body, act, _again)
 

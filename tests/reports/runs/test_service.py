@@ -155,13 +155,13 @@ def test_a_run_that_somebody_starts_may_have_other_days(world: World) -> None:
 def test_past_slots_are_filled_in(world: World) -> None:
     definition = world.define()
     slots = [Slot(SLOT - timedelta(days=back), date(2025, 3, 2) - timedelta(days=back)) for back in (3, 2, 1)]
-    made = world.runs.backfill(definition, slots[:2], overwrite=False)
+    made = world.runs.backfill(definition, slots[:2], overwrite=False, by="ana")
     assert [run["file_date"] for run in made] == ["20250227", "20250228"]
     world.work()
-    again = world.runs.backfill(definition, slots, overwrite=False)
+    again = world.runs.backfill(definition, slots, overwrite=False, by="ana")
     assert [run["file_date"] for run in again] == ["20250301"]
     assert [(run["trigger"], run["slot_at"]) for run in again] == [("backfill", slots[2].at)]
-    assert len(world.runs.backfill(definition, slots, overwrite=True)) == 3
+    assert len(world.runs.backfill(definition, slots, overwrite=True, by="ana")) == 3
 
 
 def test_the_newest_run_of_each_definition(world: World) -> None:

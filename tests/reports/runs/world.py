@@ -126,7 +126,7 @@ class World:
         return definition
 
     def start(self, definition: ReportDefinition, *, day: date = TODAY, **options: Any) -> Run:
-        run = self.runs.start(definition, file_date=day, window=options.get("window"), trigger="manual")
+        run = self.runs.start(definition, file_date=day, window=options.get("window"), trigger="manual", by="ana")
         return self.runs.get(definition.workspace_id, run["id"])
 
     def work(self) -> int:

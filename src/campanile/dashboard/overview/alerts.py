@@ -45,7 +45,7 @@ class Alert(msgspec.Struct, frozen=True):
     title: str
     text: str
     path: str
-    """Below the workspace: where to look; '' where there is no page for it."""
+    """Below the workspace: where to look."""
 
 
 def failure_jumps(by_channel: Mapping[str, Series]) -> list[Alert]:
@@ -106,7 +106,7 @@ def failed_reports(failures: Sequence[Mapping[str, Any]], timezone_words: Mappin
             "bad",
             f"Report {failure['name']} failed",
             f"{timezone_words[failure['at']]}. {failure['message']}",
-            "",
+            f"/reports/runs/{failure['id']}",
         )
         for failure in failures
     ]

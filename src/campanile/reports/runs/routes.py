@@ -145,7 +145,7 @@ async def get_webhook_secret(request: AnyRequest, services: Services) -> ReadyRe
     return _answer({"secret": webhook_secret(principal.workspace)})
 
 
-async def _changed(request: AnyRequest, services: RunGate, change: Callable[[str], Run]) -> ReadyResponse:
+async def _changed(request: AnyRequest, services: RunGate, change: Callable[..., Run]) -> ReadyResponse:
     principal = await admitted(request, services, "reports:write")
     query(request)
     body, raw = await read_json(request, limit=BODY_BYTES, optional=True)
@@ -153,7 +153,7 @@ async def _changed(request: AnyRequest, services: RunGate, change: Callable[[str
         raise InvalidInput("This request takes no body.", attribute="body", type="unknown_field")
 
     async def act() -> ReadyResponse:
-        run = await _in_thread(partial(change, principal.workspace.id))
+        run = await _in_thread(partial(change, principal.workspace.id, by=principal.key_id))
         return _answer(run.document(), status=202)
 
     return await once(request, services.idempotency, principal.workspace.id, body, act, _again)

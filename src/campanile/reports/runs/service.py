@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from campanile.audit.schemas import OPERATOR
+from campanile.audit.service import AuditService
 from campanile.clock import Clock
 from campanile.errors import Conflict, InvalidInput, NotFound, Unavailable
 from campanile.jobs.queue import Queue
@@ -49,7 +51,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunService:
-    """Thread-safe. Runs of another workspace behave as unknown ones.
+    """Thread-safe. Runs of another workspace behave as unknown ones. What somebody asks for is in the audit log.
 
     Args:
         notify: tells the worker of this process that there is something to do.
@@ -70,6 +72,7 @@ class RunService:
         self._queue = queue
         self._store = store
         self._notify = notify
+        self._audit = AuditService(metadata, clock)
 
     # --- what definitions ask for
 
@@ -80,16 +83,18 @@ class RunService:
         file_date: date,
         window: tuple[date, date] | None,
         trigger: Literal["manual", "api"],
+        by: str,
     ) -> dict[str, Any]:
         """A new run of the present version, without a slot; `window` replaces the days of the specification."""
         days = window or covered(definition.spec.period, file_date)
         with self._metadata.begin() as connection:
             run = self._add(connection, definition, Order(trigger, file_date, days))
+            self._note(connection, run, by, "report_run.started")
         self._notify()
         return run.document()
 
     def backfill(
-        self, definition: ReportDefinition, slots: Sequence[Slot], *, overwrite: bool
+        self, definition: ReportDefinition, slots: Sequence[Slot], *, overwrite: bool, by: str
     ) -> Sequence[dict[str, Any]]:
         """Runs for past slots; those whose file is there and not expired are left out unless `overwrite`."""
         runs = []
@@ -99,6 +104,7 @@ class RunService:
                 if overwrite or slot.file_date not in there:
                     days = covered(definition.spec.period, slot.file_date)
                     runs.append(self._add(connection, definition, Order("backfill", slot.file_date, days, slot)))
+                    self._note(connection, runs[-1], by, "report_run.started")
         self._notify()
         return [run.document() for run in runs]
 
@@ -178,28 +184,35 @@ class RunService:
         return shown, _cursor(shown[-1]) if len(runs) > len(shown) else None
 
     def failures(self, workspace_id: str, since: datetime, limit: int) -> list[dict[str, Any]]:
-        """The newest runs that failed since an instant: `name` of the report, `at`, and `message`."""
+        """The newest runs that failed since an instant: `id`, `name` of the report, `at`, and `message`."""
         failed, _ = self.page(workspace_id, Query(state="FAILED", limit=limit))
         return [
-            {"name": run.stem or "Daily report", "at": run.finished_at, "message": ERRORS.get(run.error or "", "")}
+            {
+                "id": run.id,
+                "name": run.stem or "Daily report",
+                "at": run.finished_at,
+                "message": ERRORS.get(run.error or "", ""),
+            }
             for run in failed
             if run.finished_at is not None and run.finished_at >= since
         ]
 
-    def cancel(self, workspace_id: str, run_id: str) -> Run:
+    def cancel(self, workspace_id: str, run_id: str, *, by: str = OPERATOR) -> Run:
         """End a run; it leaves no file. A second time changes nothing.
 
         Raises:
             NotFound: no such run. Conflict: `invalid_state`, it has finished.
         """
-        self.get(workspace_id, run_id)
+        before = self.get(workspace_id, run_id)
         with self._metadata.begin() as connection:
             run = self._cancel(connection, workspace_id, run_id)
+            if not before.final:
+                self._note(connection, run, by, "report_run.cancelled")
             if run.final and run.state != "CANCELLED":
                 raise _conflict(f"A run in state {run.state} cannot be cancelled.")
         return self.get(workspace_id, run_id)
 
-    def retry(self, workspace_id: str, run_id: str) -> Run:
+    def retry(self, workspace_id: str, run_id: str, *, by: str = OPERATOR) -> Run:
         """Carry out a failed run once more, with its slot and file date.
 
         Raises:
@@ -213,6 +226,7 @@ class RunService:
                 connection, run_id, state="QUEUED", attempt=0, progress=0.0, error=None, finished_at=None
             )
             enqueue(connection, self._queue, run, self._timezone(workspace_id), self._clock.now())
+            self._note(connection, run, by, "report_run.retried")
         self._notify()
         return self.get(workspace_id, run_id)
 
@@ -297,6 +311,12 @@ class RunService:
         if repository.add_run(connection, run, slot_key(run)) and not missed:
             enqueue(connection, self._queue, run, self._timezone(run.workspace_id), now)
         return run
+
+    def _note(self, connection: Connection, run: Run, by: str, action: str) -> None:
+        after = {"report": run.definition_id, "file_date": f"{run.file_date:%Y%m%d}"}
+        self._audit.note(
+            connection, workspace_id=run.workspace_id, actor=by, action=action, subject=run.id, after=after
+        )
 
     def _timezone(self, workspace_id: str) -> str:
         workspace = self._workspaces.get(workspace_id)
