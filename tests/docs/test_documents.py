@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from tests.support.isolated import isolated_environment
 from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder
 
 pytestmark = pytest.mark.slow
@@ -28,11 +29,16 @@ PAGES = sorted(
     if "reference" not in path.parts
 )
 """All but the generated ones, which have a test of their own."""
+PATIENCE = 120
+"""Seconds that one block may take on a busy machine."""
 ANSWERS = {"sh": "json", "python": "text"}
 """Kinds of blocks that are run, and of those that show what they print."""
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"^(?:make|uv|pip) |campanile serve", re.MULTILINE)
 """Blocks that install or start things: the targets of `make` have tests of their own."""
+
+_FOREIGN = re.compile(r"\A# pip install '?([a-z-]+)")
+"""First line of a block that needs programs of others; `<name>-requirements.txt` has them."""
 
 
 class Example(NamedTuple):
@@ -117,16 +123,20 @@ def matches(found: Any, shown: Any) -> bool:
 
 @pytest.mark.parametrize("example", list(examples()), ids=str)
 def test_call_answers_what_the_page_says(demo: Demo, folders: Folders, example: Example) -> None:
+    programs = Path(sys.executable).parent
+    if foreign := _FOREIGN.match(example.commands):
+        programs = isolated_environment(Path(__file__).parent / f"{foreign[1]}-requirements.txt")
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
         "CAMPANILE_DATA": str(demo.data),
         "CAMPANILE_BASE_URL": f"http://127.0.0.1:{demo.port}",
     }
     script = example.commands.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
-    program = [sys.executable, "-c"] if example.kind == "python" else ["bash", "-euc"]
+    program = [str(programs / "python"), "-c"] if example.kind == "python" else ["bash", "-euc"]
     folder = folders.of(example.page)
-    done = subprocess.run([*program, script], capture_output=True, text=True, env=environment, cwd=folder, timeout=60)
+    done = subprocess.run([*program, script], capture_output=True, text=True, env=environment, cwd=folder, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     if example.kind == "python":
         assert done.stdout == (example.answer or "")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 from tests.campaigns.companion import vectors
 from tests.mcp.shop import SALE, fill
+from tests.support.isolated import isolated_environment
 from tests.support.processes import scratch_folder
 from tests.support.server import Server, running_server
 from tests.support.tls_proxy import TlsProxy, tls_proxy
@@ -26,7 +23,6 @@ pytestmark = pytest.mark.slow
 HOST = "api-01.moengage.com"
 REQUIREMENTS = Path(__file__).parent / "vendor-requirements.txt"
 """Every package with its hash: `uv pip compile --generate-hashes` of `moengage-mcp-server==0.1.2` and `mcp<2`."""
-CACHE = Path(__file__).parent.parent.parent / "build" / "vendor-mcp"
 
 
 class Vendor(NamedTuple):
@@ -64,19 +60,6 @@ class Vendor(NamedTuple):
         return anyio.run(run)
 
 
-def installed() -> Path:
-    """The program, installed once per content of the requirements."""
-    folder = CACHE / hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
-    program = folder / "bin" / "moengage-mcp-server"
-    if not (folder / ".complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        install = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--no-deps", "--require-hashes", "-r", str(REQUIREMENTS)], check=True, timeout=300)
-        (folder / ".complete").touch()
-    return program
-
-
 @pytest.fixture(name="server", scope="module")
 def _server() -> Iterator[Server]:
     with scratch_folder("vendor") as folder, running_server(folder / "data") as server:
@@ -86,7 +69,7 @@ def _server() -> Iterator[Server]:
 @pytest.fixture(name="vendor", scope="module")
 def _vendor(server: Server) -> Iterator[Vendor]:
     fill(server)
-    program = installed()
+    program = isolated_environment(REQUIREMENTS) / "moengage-mcp-server"
     with scratch_folder("vendor-run") as folder, tls_proxy(HOST, server.port, folder) as proxy:
         yield Vendor(program, proxy, folder)
 
