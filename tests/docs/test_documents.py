@@ -135,8 +135,8 @@ def test_call_answers_what_the_page_says(demo: Demo, folders: Folders, example: 
     }
     script = example.commands.replace("127.0.0.1:8080", f"127.0.0.1:{demo.port}")
     program = [str(programs / "python"), "-c"] if example.kind == "python" else ["bash", "-euc"]
-    folder = folders.of(example.page)
-    done = subprocess.run([*program, script], capture_output=True, text=True, env=environment, cwd=folder, timeout=PATIENCE)
+    command, folder = [*program, script], folders.of(example.page)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     if example.kind == "python":
         assert done.stdout == (example.answer or "")
