@@ -14,7 +14,7 @@ import pytest
 from campanile.cli import experiment
 from campanile.cli.main import main
 from campanile.cli.options import OK, USAGE
-from campanile.client import CampanileClient
+from campanile.client import Client
 from campanile.experiments.schemas import Experiment
 from tests.experiments.counted import EVERYBODY, GROUP, answer
 
@@ -38,8 +38,8 @@ def run(asked: list[httpx.URL], monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             return httpx.Response(200, content=msgspec.json.encode(found))
 
         @contextmanager
-        def connect(*_: Any) -> Iterator[CampanileClient]:
-            with CampanileClient("http://shop.example", "WS", "key", transport=httpx.MockTransport(reply)) as client:
+        def connect(*_: Any) -> Iterator[Client]:
+            with Client("http://shop.example", "WS", "key", transport=httpx.MockTransport(reply)) as client:
                 yield client
 
         monkeypatch.setattr(experiment, "connect", connect)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from campanile.cli.goal_table import goal_table
-from campanile.cli.stats import Cell
+from campanile.client import Node, Window
 
 GOAL = {
     "total": 9, "unique": 8, "cvr": 4.0, "uplift": 60.0, "gcg_uplift": 100.0, "revenue": 90, "average_order_value": 10,
@@ -13,8 +14,15 @@ GOAL = {
 }  # fmt: skip
 
 
-def cell(variation: str, platform: str = "ios", **goal: Any) -> Cell:
-    return Cell("c", platform, "all_locales", variation, {"conversion_goal_stats": {"Buy": {**GOAL, **goal}}})
+DAY = Window(date(2025, 10, 1), date(2025, 10, 1))
+
+
+def node(variation: str, platform: str, block: dict[str, Any]) -> Node:
+    return Node(campaign_id="c", window=DAY, platform=platform, locale="all_locales", variation=variation, block=block)
+
+
+def cell(variation: str, platform: str = "ios", **goal: Any) -> Node:
+    return node(variation, platform, {"conversion_goal_stats": {"Buy": {**GOAL, **goal}}})
 
 
 def test_control_groups_stand_beside_what_they_control() -> None:
@@ -46,4 +54,4 @@ def test_campaigns_without_control_groups_have_no_columns_for_them() -> None:
 
 
 def test_campaigns_without_goals_have_no_rows() -> None:
-    assert goal_table([Cell("c", "ios", "all_locales", "all_variations", {})]).rows == []
+    assert goal_table([node("all_variations", "ios", {})]).rows == []

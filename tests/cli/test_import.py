@@ -20,7 +20,7 @@ from campanile.cli.importer.mapping import Converter
 from campanile.cli.importer.run import FileImport, Plan
 from campanile.cli.importer.sources import open_source
 from campanile.cli.main import main
-from campanile.client import CampanileClient, Refused, RetryPolicy, Unreachable
+from campanile.client import Client, Refused, RetryPolicy, Unreachable
 from campanile.errors import InvalidInput
 from tests.cli.fake_server import FakeServer, running
 from tests.support.processes import wait_until
@@ -209,7 +209,7 @@ PLAN = Plan(batch=100, jobs=1, max_errors=None, errors=None, resume=None)
 def importer(server: FakeServer, file: Path, plan: Plan = PLAN, workspace: str = "WS") -> Iterator[FileImport]:
     source = open_source(str(file))
     try:
-        with CampanileClient(server.url, workspace, "secret-key", retry=RetryPolicy(attempts=1)) as client:
+        with Client(server.url, workspace, "secret-key", retry=RetryPolicy(attempts=1)) as client:
             yield FileImport(source, Converter(None), client, plan)
     finally:
         source.close()

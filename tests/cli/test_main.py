@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from campanile import __version__
-from campanile.cli.main import _COMMANDS, main
+from campanile.cli.main import COMMANDS, main
 from campanile.errors import ConfigurationError
 from tests.cli.fake_server import running
 
@@ -31,7 +31,7 @@ def test_help_lists_every_command() -> None:
         assert name in done.stdout
 
 
-@pytest.mark.parametrize(("group", "name"), [(group.name[0], name) for group, name, _, _ in _COMMANDS])
+@pytest.mark.parametrize(("group", "name"), [(group.name[0], name) for group, name, _, _ in COMMANDS])
 def test_every_command_explains_itself(group: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = [name] if group == "campanile" else [group, name]
     assert main([*path, "--help"]) == 0
@@ -58,7 +58,16 @@ def test_the_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nope"], "there is no command 'nope'"),
+        (["nope"], "there is no command 'nope', see campanile --help"),
+        (["stat"], "there is no command 'stat'; did you mean stats? see campanile --help"),
+        (["workspace", "craete", "X"], "did you mean create? see campanile workspace --help"),
+        (["stats", "--metrc-type", "TOTAL"], "Did you mean --metric-type?"),
+        (["stats", "--format", "tabel"], 'Did you mean "table"?'),
+        (["stats", "--server", "ftp://x", "--workspace", "w", "--key", "k"], "begins with http:// or https://"),
+        (
+            ["stats", "--server", "07", "--workspace", "w", "--key", "k"],
+            "there is no data centre '07'; there are 01, 02",
+        ),
         (["workspace", "nope"], "there is no command"),
         (["serve", "--nope"], "nope"),
         (["serve", "--port", "many"], "many"),

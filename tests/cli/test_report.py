@@ -17,7 +17,7 @@ from campanile.cli import report
 from campanile.cli.connection import ServerFailed
 from campanile.cli.main import main
 from campanile.cli.options import FATAL, OK, PROBLEMS, USAGE
-from campanile.client import CampanileClient, ClientError, RetryPolicy
+from campanile.client import Client, ClientError, RetryPolicy
 from campanile.clock import FixedClock
 from tests.reports.samples import DEFINITION, NOW
 from tests.reports.shops import open_shop
@@ -48,12 +48,12 @@ def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Command:
         return httpx.Response(response.status_code, content=response.content, headers=dict(response.headers))
 
     @contextmanager
-    def connect(server: str, workspace: str, key: str) -> Iterator[CampanileClient]:
+    def connect(server: str, workspace: str, key: str) -> Iterator[Client]:
         owner = desk.shop.owner
         retry = RetryPolicy(attempts=1)
         transport = httpx.MockTransport(answer)
         try:
-            with CampanileClient(
+            with Client(
                 "http://server.example", owner.workspace.id, owner.manage_key, retry=retry, transport=transport
             ) as client:
                 yield client

@@ -78,7 +78,7 @@ def test_what_cannot_be_had(
     ("arguments", "said"),
     [
         ((NAME, "--key", "k"), "which workspace"),
-        ((NAME, "--workspace", "W"), "report key is needed"),
+        ((NAME, "--workspace", "W"), "a key is needed"),
         (("../x.zip", "--workspace", "W", "--key", "k"), "cannot be the name of a file"),
         ((NAME, "--workspace", "W", "--key", "k", "-o", "no/such/x.zip"), "no folder"),
     ],

@@ -14,6 +14,7 @@ import pytest
 from campanile.cli.main import main
 from campanile.cli.options import WrongUsage
 from campanile.cli.stats import _days, _fitting, as_csv
+from campanile.client import Stats
 from campanile.clock import FixedClock
 from tests.cli.fake_server import FakeServer, running
 
@@ -108,7 +109,9 @@ def test_csv_has_one_number_per_line(server: FakeServer, capsys: pytest.CaptureF
 
 
 def test_csv_of_nothing_is_a_header() -> None:
-    assert as_csv({}) == "campaign_id,platform,locale,variation,block,goal,metric,value\n"
+    assert as_csv(Stats(metric_type="TOTAL", attribution_type="VIEW_THROUGH", parts=())) == (
+        "start_date,end_date,metric_type,attribution_type,campaign_id,platform,locale,variation,block,goal,metric,value\n"
+    )
 
 
 @pytest.mark.parametrize(

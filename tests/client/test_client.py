@@ -10,17 +10,18 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from campanile.client import CampanileClient, Refused, RetryPolicy, Unreachable
+from campanile.client import Client, Refused, RetryPolicy, Unreachable
 from campanile.client.retries import parse_retry_after
 
 OK = {"received": 2, "accepted": 1, "duplicates": 1, "rejected": 0, "status": "ok", "something_new": 1}
+EVENTS = b"\n".join(b'{"event_id":"%d","type":"click"}' % number for number in range(20))
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def client_of(handler: Handler, waits: list[float] | None = None, **policy: float) -> CampanileClient:
+def client_of(handler: Handler, waits: list[float] | None = None, **policy: float) -> Client:
     sleep = waits.append if waits is not None else lambda _seconds: None
     retry = RetryPolicy(sleep=sleep, chance=lambda: 0.5, **policy)  # type: ignore[arg-type]
-    return CampanileClient("http://server.example/", "WS1", "kéy", retry=retry, transport=httpx.MockTransport(handler))
+    return Client("http://server.example/", "WS1", "kéy", retry=retry, transport=httpx.MockTransport(handler))
 
 
 def test_events_go_out_compressed_with_basic_credentials() -> None:
@@ -31,21 +32,34 @@ def test_events_go_out_compressed_with_basic_credentials() -> None:
         return httpx.Response(200, json=OK)
 
     with client_of(answer) as client:
-        result = client.send_events(b'{"a":1}\n{"a":2}', backfill=True, all_errors=True)
+        result = client.post_events(EVENTS, backfill=True, all_errors=True)
     assert (result.accepted, result.duplicates, result.rejected) == (1, 1, 0)
     (request,) = seen
     assert request.url.path == "/v1/events"
     assert dict(request.url.params) == {"import": "true", "max_errors": "10000"}
     assert request.headers["Content-Type"] == "application/x-ndjson"
-    assert gzip.decompress(request.content) == b'{"a":1}\n{"a":2}'
+    assert gzip.decompress(request.content) == EVENTS
     assert request.headers["Authorization"] == "Basic " + base64.b64encode("WS1:kéy".encode()).decode()
     assert request.headers["MOE-APPKEY"] == "WS1"
+
+
+@pytest.mark.parametrize("body", [b'{"a":1}', EVENTS[:33] * 10_000], ids=["short", "shrinks like a bomb"])
+def test_what_compression_would_not_help_or_make_suspicious_goes_out_as_it_is(body: bytes) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=OK)
+
+    client_of(answer).post_events(body)
+    assert seen[0].content == body
+    assert "Content-Encoding" not in seen[0].headers
 
 
 @pytest.mark.parametrize("status", [207, 422])
 def test_rejected_events_are_an_answer_not_an_error(status: int) -> None:
     body = {**OK, "rejected": 1, "errors": [{"index": 1, "code": "missing_field", "field": "user_id", "message": "m"}]}
-    result = client_of(lambda _request: httpx.Response(status, json=body)).send_events(b"{}")
+    result = client_of(lambda _request: httpx.Response(status, json=body)).post_events(b"{}")
     assert result.errors[0].index == 1
     assert result.errors[0].code == "missing_field"
 
@@ -59,7 +73,7 @@ def test_the_same_bytes_are_sent_again_until_they_pass(status: int) -> None:
         return httpx.Response(200, json=OK) if len(bodies) == 4 else httpx.Response(status)
 
     waits: list[float] = []
-    client_of(answer, waits).send_events(b"{}")
+    client_of(answer, waits).post_events(b"{}")
     assert len(set(bodies)) == 1
     assert waits == [0.5, 1.0, 2.0]
 
@@ -67,14 +81,14 @@ def test_the_same_bytes_are_sent_again_until_they_pass(status: int) -> None:
 def test_the_server_decides_how_long_to_wait() -> None:
     answers = [httpx.Response(429, headers={"Retry-After": "7"}), httpx.Response(200, json=OK)]
     waits: list[float] = []
-    client_of(lambda _request: answers.pop(0), waits).send_events(b"{}")
+    client_of(lambda _request: answers.pop(0), waits).post_events(b"{}")
     assert waits == [7.5]
 
 
 def test_waits_are_bounded() -> None:
     answers = [httpx.Response(429, headers={"Retry-After": "86400"}), httpx.Response(200, json=OK)]
     waits: list[float] = []
-    client_of(lambda _request: answers.pop(0), waits, longest=60).send_events(b"{}")
+    client_of(lambda _request: answers.pop(0), waits, longest=60).post_events(b"{}")
     assert waits == [60]
 
 
@@ -86,13 +100,13 @@ def test_a_dead_server_is_reported_after_all_attempts() -> None:
         raise httpx.ConnectError("connection refused", request=request)
 
     with pytest.raises(Unreachable, match=r"cannot reach http://server.example: connection refused"):
-        client_of(refuse, attempts=3).send_events(b"{}")
+        client_of(refuse, attempts=3).post_events(b"{}")
     assert len(calls) == 3
 
 
 def test_a_server_that_stays_busy_is_reported() -> None:
     with pytest.raises(Refused) as caught:
-        client_of(lambda _request: httpx.Response(503, headers={"Retry-After": "2"}), attempts=2).send_events(b"{}")
+        client_of(lambda _request: httpx.Response(503, headers={"Retry-After": "2"}), attempts=2).post_events(b"{}")
     assert caught.value.status == 503
     assert caught.value.retry_after == 2
 
@@ -123,13 +137,13 @@ def test_errors_are_not_repeated_and_say_why(body: object, message: str) -> None
 def test_a_refusal_of_the_whole_request_with_422_is_an_error() -> None:
     body = {"error": {"type": "unprocessable", "message": "No."}}
     with pytest.raises(Refused, match=r"No. \(HTTP 422\)"):
-        client_of(lambda _request: httpx.Response(422, json=body)).send_events(b"{}")
+        client_of(lambda _request: httpx.Response(422, json=body)).post_events(b"{}")
 
 
 def test_an_answer_of_another_kind_of_server_is_reported() -> None:
     for answer in (httpx.Response(200, text="<html>"), httpx.Response(200, json={"hello": 1})):
         with pytest.raises(Unreachable, match="unknown form"):
-            client_of(lambda _request, answer=answer: answer).send_events(b"{}")  # type: ignore[misc]
+            client_of(lambda _request, answer=answer: answer).post_events(b"{}")  # type: ignore[misc]
 
 
 def test_stats_asks_as_the_wire_contract_says() -> None:
@@ -141,8 +155,8 @@ def test_stats_asks_as_the_wire_contract_says() -> None:
         return httpx.Response(200, json=page)
 
     client = client_of(answer)
-    assert client.stats(start_date="2025-10-01", end_date="2025-10-20", campaign_ids=["a"]).data == {"a": []}
-    client.stats(start_date="2025-10-01", end_date="2025-10-20", metric_type="UNIQUE")
+    assert client.stats_page(start_date="2025-10-01", end_date="2025-10-20", campaign_ids=["a"]).data == {"a": []}
+    client.stats_page(start_date="2025-10-01", end_date="2025-10-20", metric_type="UNIQUE")
     first, second = (json.loads(request.content) for request in seen)
     assert seen[0].url.path == "/core-services/v1/campaign-stats"
     assert seen[0].headers["Content-Type"] == "application/json"

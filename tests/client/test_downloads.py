@@ -10,8 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from campanile.client import Damaged, NotReady, Refused, ReportDownloads, RetryPolicy, Unreachable
-from campanile.client.downloads import sign
+from campanile.client import Client, Damaged, NotReady, Refused, RetryPolicy, Unreachable, sign
 
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 40
 ETAG = f'"{sha256(CONTENT).hexdigest()}"'
@@ -60,9 +59,9 @@ class FileServer:
         return httpx.Response(206 if "Content-Range" in headers else 200, headers=headers, stream=stream)
 
 
-def downloads(handler: Callable[[httpx.Request], httpx.Response], **policy: Any) -> ReportDownloads:
+def downloads(handler: Callable[[httpx.Request], httpx.Response], **policy: Any) -> Client:
     retry = RetryPolicy(sleep=lambda _: None, chance=lambda: 0.5, **policy)
-    return ReportDownloads(
+    return Client(
         "https://api.example.com/", APP, "demo-campaign-key-A1", retry=retry, transport=httpx.MockTransport(handler)
     )
 
@@ -70,7 +69,7 @@ def downloads(handler: Callable[[httpx.Request], httpx.Response], **policy: Any)
 def test_a_file_arrives_signed_and_checked(tmp_path: Path) -> None:
     server, seen = FileServer(), []
     with downloads(server) as client:
-        done = client.fetch(NAME, tmp_path / "x.zip", progress=lambda have, total: seen.append((have, total)))
+        done = client.download(NAME, tmp_path / "x.zip", progress=lambda have, total: seen.append((have, total)))
     (request,) = server.requests
     assert str(request.url) == f"https://api.example.com/campaign_reports/rest_api/{APP}/{NAME}"
     assert request.headers["Signature"] == "fdc68bceb29bc6a097218cc73b98ebc1902bdeb800f3d2665aa98a9a6c2f2956"
@@ -83,7 +82,7 @@ def test_a_file_arrives_signed_and_checked(tmp_path: Path) -> None:
 
 def test_daily_dumps_have_their_own_address(tmp_path: Path) -> None:
     server = FileServer()
-    downloads(server).fetch("20210217.zip", tmp_path / "x.zip", daily=True)
+    downloads(server).download("20210217.zip", tmp_path / "x.zip", daily=True)
     assert server.requests[0].url.path == f"/dailyCampaignReportDump/{APP}/20210217.zip"
     assert server.requests[0].headers["Signature"] == sign(APP, "20210217.zip", "demo-campaign-key-A1")
 
@@ -91,7 +90,7 @@ def test_daily_dumps_have_their_own_address(tmp_path: Path) -> None:
 def test_a_broken_connection_is_continued(tmp_path: Path) -> None:
     server = FileServer()
     server.cuts = [3000, 2500, 0, 1]
-    done = downloads(server, attempts=3).fetch(NAME, tmp_path / "x.zip")
+    done = downloads(server, attempts=3).download(NAME, tmp_path / "x.zip")
     assert (tmp_path / "x.zip").read_bytes() == CONTENT
     assert done.checked
     ranges = [request.headers.get("Range") for request in server.requests]
@@ -103,10 +102,10 @@ def test_an_interrupted_download_is_continued_by_the_next_one(tmp_path: Path) ->
     server = FileServer()
     server.cuts = [4000]
     with pytest.raises(Unreachable):
-        downloads(server, attempts=1).fetch(NAME, tmp_path / "x.zip")
+        downloads(server, attempts=1).download(NAME, tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
     assert (tmp_path / "x.zip.part").stat().st_size == 4000
-    done = downloads(server).fetch(NAME, tmp_path / "x.zip")
+    done = downloads(server).download(NAME, tmp_path / "x.zip")
     assert (done.resumed_at, done.size, done.checked) == (4000, len(CONTENT), True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
@@ -115,9 +114,9 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(tmp_path: Path) -> None:
     server = FileServer()
     server.cuts = [4000]
     with pytest.raises(Unreachable):
-        downloads(server, attempts=1).fetch(NAME, tmp_path / "x.zip")
+        downloads(server, attempts=1).download(NAME, tmp_path / "x.zip")
     newer = CONTENT[::-1].replace(CONTENT[::-1][:4], b"PK\x03\x04", 1)
-    done = downloads(FileServer(newer, f'"{sha256(newer).hexdigest()}"')).fetch(NAME, tmp_path / "x.zip")
+    done = downloads(FileServer(newer, f'"{sha256(newer).hexdigest()}"')).download(NAME, tmp_path / "x.zip")
     assert (tmp_path / "x.zip").read_bytes() == newer
     assert done.checked
 
@@ -125,7 +124,7 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(tmp_path: Path) -> None:
 def test_a_server_without_ranges_and_checksums(tmp_path: Path) -> None:
     server = FileServer(etag="", ranges=False)
     server.cuts = [3000]
-    done = downloads(server).fetch(NAME, tmp_path / "x.zip")
+    done = downloads(server).download(NAME, tmp_path / "x.zip")
     assert (tmp_path / "x.zip").read_bytes() == CONTENT
     assert not done.checked
     assert [request.headers.get("Range") for request in server.requests] == [None, None]
@@ -134,14 +133,14 @@ def test_a_server_without_ranges_and_checksums(tmp_path: Path) -> None:
 def test_everything_was_there_already(tmp_path: Path) -> None:
     (tmp_path / "x.zip.part").write_bytes(CONTENT)
     (tmp_path / "x.zip.part.etag").write_text(ETAG)
-    done = downloads(FileServer()).fetch(NAME, tmp_path / "x.zip")
+    done = downloads(FileServer()).download(NAME, tmp_path / "x.zip")
     assert (done.resumed_at, done.checked) == (len(CONTENT), True)
 
 
 def test_leftovers_of_nobody_are_not_continued(tmp_path: Path) -> None:
     (tmp_path / "x.zip.part").write_bytes(b"something else")
     server = FileServer()
-    downloads(server).fetch(NAME, tmp_path / "x.zip")
+    downloads(server).download(NAME, tmp_path / "x.zip")
     assert server.requests[0].headers.get("Range") is None
     assert (tmp_path / "x.zip").read_bytes() == CONTENT
 
@@ -156,7 +155,7 @@ def test_leftovers_of_nobody_are_not_continued(tmp_path: Path) -> None:
 )
 def test_damaged_files_do_not_stay(tmp_path: Path, server: FileServer, message: str) -> None:
     with pytest.raises(Damaged, match=message):
-        downloads(server).fetch(NAME, tmp_path / "x.zip")
+        downloads(server).download(NAME, tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
     assert not (tmp_path / "x.zip.part").exists()
 
@@ -169,7 +168,7 @@ def test_a_server_that_sends_another_part(tmp_path: Path) -> None:
         return httpx.Response(206, headers={"Content-Range": f"bytes 50-99/{len(CONTENT)}"}, content=CONTENT[50:100])
 
     with pytest.raises(Damaged, match="another part"):
-        downloads(answer).fetch(NAME, tmp_path / "x.zip")
+        downloads(answer).download(NAME, tmp_path / "x.zip")
 
 
 def refusing(status: int, **content: Any) -> tuple[list[int], Callable[[httpx.Request], httpx.Response]]:
@@ -188,11 +187,11 @@ def test_what_the_server_says_is_repeated(tmp_path: Path) -> None:
     }
     calls, answer = refusing(400, json=error)
     with pytest.raises(NotReady, match=r"Report is not ready \(HTTP 400\)"):
-        downloads(answer).fetch(NAME, tmp_path / "x.zip")
+        downloads(answer).download(NAME, tmp_path / "x.zip")
     assert len(calls) == 1
     calls, answer = refusing(401)
     with pytest.raises(Refused, match="signature is missing or invalid"):
-        downloads(answer).fetch(NAME, tmp_path / "x.zip")
+        downloads(answer).download(NAME, tmp_path / "x.zip")
     assert len(calls) == 1
 
 
@@ -200,6 +199,6 @@ def test_what_the_server_says_is_repeated(tmp_path: Path) -> None:
 def test_what_may_pass_is_tried_again(tmp_path: Path, status: int) -> None:
     calls, answer = refusing(status, headers={"Retry-After": "1"}, content=b"oops")
     with pytest.raises(Refused):
-        downloads(answer, attempts=3).fetch(NAME, tmp_path / "x.zip")
+        downloads(answer, attempts=3).download(NAME, tmp_path / "x.zip")
     assert len(calls) == 3
     assert list(tmp_path.iterdir()) == []

@@ -9,17 +9,36 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from campanile.cli.options import WrongUsage
-from campanile.client import CampanileClient, ClientError, RetryPolicy
+from campanile.client import Client, ClientError, RetryPolicy, moengage
 from campanile.errors import CampanileError
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
+
+
+def server_address(given: str) -> str:
+    """The base URL of a server that was named by its URL, or by the number of a data centre of MoEngage.
+
+    Raises:
+        WrongUsage: it is neither.
+    """
+    try:
+        if given.strip().isdigit():
+            return moengage(given)
+    except ValueError as error:
+        raise WrongUsage(f"--server: {error}") from error
+    if not given.startswith(("http://", "https://")):
+        raise WrongUsage(
+            f"--server begins with http:// or https://, or is a data centre of MoEngage: {given!r} is none"
+        )
+    return given
+
 
 Server = Annotated[
     str,
     Parameter(
         name=("--server", "--base-url"),
         env_var="CAMPANILE_BASE_URL",
-        help="Address of the server.",
+        help="Address of the server, or a data centre of MoEngage: 01 to 06 or 101.",
         show_default=True,
     ),
 ]
@@ -34,7 +53,7 @@ class ServerFailed(CampanileError):
 
 
 @contextmanager
-def connect(server: str, workspace: str, key: str, retry: RetryPolicy | None = None) -> Iterator[CampanileClient]:
+def connect(server: str, workspace: str, key: str, retry: RetryPolicy | None = None) -> Iterator[Client]:
     """A client whose errors end the command with one line.
 
     Raises:
@@ -45,7 +64,7 @@ def connect(server: str, workspace: str, key: str, retry: RetryPolicy | None = N
     if not key:
         raise WrongUsage("a key is needed: --key or CAMPANILE_KEY")
     try:
-        with CampanileClient(server, workspace, key, retry=retry) as client:
+        with Client(server_address(server), workspace, key, retry=retry) as client:
             yield client
     except ClientError as error:
         raise ServerFailed(str(error)) from error

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,9 +21,9 @@ from campanile.cli.connection import connect
 from campanile.cli.options import INTERRUPTED, WrongUsage
 from campanile.cli.output import stdout
 from campanile.cli.serving import check_address, run_server
-from campanile.cli.stats import collect
 from campanile.cli.stores import open_users, open_workspaces
-from campanile.client import CampanileClient, RetryPolicy
+from campanile.client import Client, RetryPolicy, Stats
+from campanile.client.stats import MetricType
 from campanile.clock import SystemClock
 from campanile.demo import Demo, build
 from campanile.demo.check import Comparison, compare, compare_purchases
@@ -31,6 +32,7 @@ from campanile.demo.plans import SHOP, TIMEZONE
 from campanile.errors import NotFound
 from campanile.settings import Settings, load_settings
 
+METRIC_TYPES: tuple[MetricType, ...] = ("TOTAL", "UNIQUE")
 DAYS_ASKED = 31
 """Days the statistics are asked for; the most the API takes."""
 LIVE_DAYS = 20
@@ -165,7 +167,7 @@ class Tour:
         if self._stopping.wait(seconds):
             raise Stopped
 
-    def _load_campaigns(self, client: CampanileClient, demo: Demo) -> None:
+    def _load_campaigns(self, client: Client, demo: Demo) -> None:
         results: dict[str, int] = {}
         for document in demo.documents():
             self._pause(0)
@@ -174,7 +176,7 @@ class Tour:
         outcome = ", ".join(f"{count} {name}" for name, count in results.items())
         self._console.print(f"PUT /v1/campaigns/…: {outcome}")
 
-    def _load_events(self, client: CampanileClient, demo: Demo) -> None:
+    def _load_events(self, client: Client, demo: Demo) -> None:
         started = time.monotonic()
         age = (SystemClock().now().date() - demo.today).days
         received = accepted = duplicates = rejected = 0
@@ -186,7 +188,7 @@ class Tour:
             task = bar.add_task("events", total=demo.estimate)
             for batch in demo.batches():
                 self._pause(0)
-                result = client.send_events(batch.body, backfill=age > LIVE_DAYS)
+                result = client.post_events(batch.body, backfill=age > LIVE_DAYS)
                 received += result.received
                 accepted += result.accepted
                 duplicates += result.duplicates
@@ -203,26 +205,26 @@ class Tour:
             soft_wrap=True,
         )
 
-    def _ask(self, client: CampanileClient, demo: Demo) -> bool:
+    def _ask(self, client: Client, demo: Demo) -> bool:
         """Ask for everything, compare it with our own counts, show some of it; whether something is wrong."""
         first, last = self._days(demo)
-        answers: dict[str, dict[str, Any]] = {}
+        answers: dict[MetricType, Stats] = {}
         results: list[Comparison] = []
-        for metric_type in ("TOTAL", "UNIQUE"):
+        for metric_type in METRIC_TYPES:
             self._pause(0)
-            answers[metric_type] = collect(
-                client, [], first.isoformat(), last.isoformat(), {"metric_type": metric_type}
-            )
-            results.append(compare(demo, {"data": answers[metric_type]}, first, last, metric_type))
-        demo_text.answer(self._console, self._settings, self.keys, answers, first, last)
+            answers[metric_type] = client.stats(start_date=first, end_date=last, metric_type=metric_type)
+            results.append(compare(demo, {"data": answers[metric_type].data}, first, last, metric_type))
+        data: dict[str, Mapping[str, Any]] = {metric_type: answer.data for metric_type, answer in answers.items()}
+        demo_text.answer(self._console, self._settings, self.keys, data, first, last)
         credits = Credits(demo, first, last)
-        earned = {VIEW_THROUGH: answers["UNIQUE"]}
+        earned: dict[str, Stats] = {VIEW_THROUGH: answers["UNIQUE"]}
         for attribution in CHECKED:
             self._pause(0)
             if attribution not in earned:
-                query = {"metric_type": "UNIQUE", "attribution_type": attribution}
-                earned[attribution] = collect(client, [], first.isoformat(), last.isoformat(), query)
-            results.append(compare_purchases(credits, {"data": earned[attribution]}, attribution))
+                earned[attribution] = client.stats(
+                    start_date=first, end_date=last, metric_type="UNIQUE", attribution_type=attribution
+                )
+            results.append(compare_purchases(credits, {"data": earned[attribution].data}, attribution))
         demo_experiments.goals(self._console, earned)
         demo_experiments.experiments(self._console, client)
         wrong = [sentence for result in results for sentence in result.wrong]

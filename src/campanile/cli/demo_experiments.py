@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Console
 from rich.rule import Rule
 
 from campanile.cli.goal_table import goal_table
 from campanile.cli.output import table
-from campanile.cli.stats import cells
-from campanile.client import CampanileClient
+from campanile.client import Client, Stats
 from campanile.demo.plans import INCONCLUSIVE, MISMATCH, WINNER, plan
 
 SHOWN = ("converted users", "conversion events", "cvr", "total revenue", "control group cvr", "control group uplift")
@@ -19,20 +17,20 @@ SHOWN = ("converted users", "conversion events", "cvr", "total revenue", "contro
 EXPERIMENTS = {WINNER: "a clear winner", INCONCLUSIVE: "an inconclusive test", MISMATCH: "a sample-ratio mismatch"}
 
 
-def goals(console: Console, answers: Mapping[str, Mapping[str, Any]]) -> None:
+def goals(console: Console, answers: Mapping[str, Stats]) -> None:
     """The goals of one campaign under every attribution type that was asked for."""
     wanted = plan(WINNER)
     console.print(f"\nPurchases after “{wanted.name}”, by attribution type")
     rows = []
-    for attribution, data in answers.items():
-        found = goal_table(cells({wanted.campaign_id: data.get(wanted.campaign_id, [])}))
+    for attribution, answer in answers.items():
+        found = goal_table(node for node in answer if node.campaign_id == wanted.campaign_id)
         for row in found.rows:
             numbers = dict(zip(found.columns, row[4:], strict=True))
             rows.append((attribution, row[2], *(numbers.get(name, "") for name in SHOWN)))
     console.print(table(("attribution", "variation", *SHOWN), rows))
 
 
-def experiments(console: Console, client: CampanileClient) -> None:
+def experiments(console: Console, client: Client) -> None:
     """The three experiments of the shop, each with its verdicts."""
     console.print(Rule("Experiments"))
     for key, what in EXPERIMENTS.items():

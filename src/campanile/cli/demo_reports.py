@@ -18,8 +18,8 @@ from rich.rule import Rule
 from campanile.cli.connection import ServerFailed
 from campanile.cli.demo_text import Keys
 from campanile.cli.report import FINAL
-from campanile.client import CampanileClient, ClientError, ReportDownloads
-from campanile.client.downloads import REPORTS, sign
+from campanile.client import Client, ClientError, sign
+from campanile.client.downloads import REPORTS
 from campanile.demo import Demo
 from campanile.demo.check import Comparison
 from campanile.demo.reports import compare_mail, definitions
@@ -31,7 +31,7 @@ LINES = 4
 
 
 def make_reports(
-    client: CampanileClient, console: Console, first: date, last: date, pause: Callable[[float], None]
+    client: Client, console: Console, first: date, last: date, pause: Callable[[float], None]
 ) -> list[dict[str, Any]]:
     """Define the reports where they are missing, and make the files of each for these days; the runs.
 
@@ -94,7 +94,7 @@ def _fetched(address: str, keys: Keys, name: str) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="campanile-demo-") as folder:
         try:
-            with ReportDownloads(address, keys.workspace_id, keys.report_key) as client:
-                yield client.fetch(name, Path(folder) / "report.zip").path
+            with Client(address, keys.workspace_id, keys.report_key) as client:
+                yield client.download(name, Path(folder) / "report.zip").path
         except ClientError as error:
             raise ServerFailed(str(error)) from error

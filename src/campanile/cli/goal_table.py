@@ -30,7 +30,7 @@ class Node(Protocol):
     @property
     def variation(self) -> str: ...
     @property
-    def node(self) -> Mapping[str, Any]: ...
+    def goals(self) -> Mapping[str, Mapping[str, Any]]: ...
 
 
 class Goals(NamedTuple):
@@ -43,7 +43,7 @@ class Goals(NamedTuple):
 def goal_table(cells: Iterable[Node]) -> Goals:
     """The goals of one campaign, a row per place and goal. Control groups the campaign has not get no columns."""
     nodes = list(cells)
-    held = {(cell.platform, cell.variation): _goals(cell) for cell in nodes if cell.variation in GROUPS}
+    held = {(cell.platform, cell.variation): cell.goals for cell in nodes if cell.variation in GROUPS}
     groups = [group for group in GROUPS if any(variation == group for _, variation in held)]
     columns = [name for name, _ in MEMBERS]
     for group in groups:
@@ -52,15 +52,10 @@ def goal_table(cells: Iterable[Node]) -> Goals:
     for cell in nodes:
         if cell.variation in GROUPS:
             continue
-        for goal, members in _goals(cell).items():
+        for goal, members in cell.goals.items():
             numbers = [members.get(member, "") for _, member in MEMBERS]
             for group in groups:
                 control = held.get((cell.platform, group), {}).get(goal, {})
                 numbers += [control.get("unique", ""), control.get("cvr", ""), members.get(UPLIFTS[group], "")]
             rows.append((cell.platform, cell.locale, cell.variation, goal, *numbers))
     return Goals(columns, rows)
-
-
-def _goals(cell: Node) -> Mapping[str, Mapping[str, Any]]:
-    found: Mapping[str, Mapping[str, Any]] = cell.node.get("conversion_goal_stats", {})
-    return found

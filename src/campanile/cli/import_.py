@@ -18,7 +18,7 @@ from campanile.cli.importer.sources import Format, Position, Source, expand, fin
 from campanile.cli.importer.state import Counters
 from campanile.cli.options import WrongUsage
 from campanile.cli.output import stderr, stdout, table
-from campanile.client import CampaignImport, CampanileClient, ClientError, RetryPolicy
+from campanile.client import CampaignImport, Client, ClientError, RetryPolicy
 from campanile.errors import InvalidInput
 
 MAX_JOBS = 16
@@ -179,7 +179,7 @@ class _Run:
 
     def __init__(
         self,
-        client: CampanileClient,
+        client: Client,
         options: Options,
         plan: Plan,
         mode: progress.Mode,

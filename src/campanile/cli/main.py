@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
 import os
 import sys
@@ -29,15 +30,17 @@ _key = App(name="key", help="Create, list, replace and switch off the keys of a 
 _user = App(name="user", help="Create, list and change users of the dashboard; also while the server runs.")
 _report = App(name="report", help="Define, list, run, download and delete campaign reports, through a server.")
 
+_campaigns = App(name="campaigns", help="Find campaigns, through a server that speaks the companion APIs.")
 _hook = App(name="hook", help="Create, list, try, rotate and delete hooks to which providers post, through a server.")
 _deadletter = App(name="deadletter", help="List and retry events of receivers that could not be stored.")
 
-_COMMANDS: tuple[tuple[App, str, str, str], ...] = (
+COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (app, "demo", "demo:demo", "Start a server with a sample shop, ask it for statistics, show how to go on."),
     (app, "serve", "serve:serve", "Start the server."),
     (app, "worker", "worker:worker", "Make and deliver reports beside servers."),
     (app, "import", "import_:import_files", "Load events or campaigns from files, through a server."),
     (app, "stats", "stats:stats", "Ask a server for campaign statistics."),
+    (_campaigns, "search", "campaigns:search", "Find campaigns by name, channel, status, tags and dates."),
     (app, "experiment", "experiment:experiment", "Ask what a campaign caused, and which variation is best."),
     (app, "mcp", "mcp:mcp", "Serve statistics to agents (Model Context Protocol), read-only."),
     (_report, "create", "report:create", "Define a report."),
@@ -55,6 +58,7 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (_hook, "delete", "hook:delete", "Delete a hook."),
     (_deadletter, "list", "hook:dead_letters", "List events that could not be stored."),
     (_deadletter, "retry", "hook:retry", "Try them again."),
+    (app, "completion", "completion:completion", "Print a script that completes commands in a shell."),
     (app, "migrate", "migrate:migrate", "Bring the event store and the metadata database up to date."),
     (app, "doctor", "doctor:doctor", "Check settings, disk, store, database and server, and say what to do."),
     (_workspace, "create", "workspace:create", "Create a workspace with one key of each kind."),
@@ -72,8 +76,9 @@ _COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (_user, "remove", "user:remove", "Delete a user."),
 )
 
-for _group, _name, _target, _help in _COMMANDS:
+for _group, _name, _target, _help in COMMANDS:
     _group.command(f"campanile.cli.{_target}", name=_name, help=_help)
+app.command(_campaigns)
 app.command(_report)
 app.command(_hook)
 app.command(_deadletter)
@@ -108,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), exit_on_error=False, print_error=False)
     except UnknownCommandError as error:
-        return _complain(f"there is no command {' '.join(error.unused_tokens or ())!r}, see campanile --help", USAGE)
+        return _complain(_no_command(error), USAGE)
     except CycloptsError as error:
         return _complain(str(error), USAGE)
     except WrongUsage as error:
@@ -129,6 +134,16 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PROBLEMS
     return result if isinstance(result, int) else OK
+
+
+def _no_command(error: UnknownCommandError) -> str:
+    """What was typed, what may have been meant, where to look."""
+    typed = " ".join(error.unused_tokens or ())
+    group = " ".join(("campanile", *(error.command_chain or ())))
+    names = [name for name in error.app or () if not name.startswith("-")]
+    close = difflib.get_close_matches(typed.partition(" ")[0], names, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ","
+    return f"there is no command {typed!r}{meant} see {group} --help"
 
 
 def _missing_package(error: BaseException | None) -> str | None:

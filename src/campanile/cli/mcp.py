@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, Workspace
+from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, Workspace, server_address
 from campanile.cli.options import WrongUsage
-from campanile.client import CampanileClient, RetryPolicy
+from campanile.client import Client, RetryPolicy
 
 ATTEMPTS = 3
 """Times a question is sent; an agent is waiting, and may ask again itself."""
@@ -40,10 +40,12 @@ def mcp(
     if transport == "http" and (workspace or key):
         raise WrongUsage("over http every caller brings its own credentials: leave --workspace and --key out")
 
+    address = server_address(server)
+
     @contextmanager
-    def connect(header: str | None) -> Iterator[CampanileClient]:
+    def connect(header: str | None) -> Iterator[Client]:
         who, secret = (workspace, key) if transport == "stdio" else basic_credentials(header)
-        with CampanileClient(server, who, secret, retry=RetryPolicy(attempts=ATTEMPTS)) as client:
+        with Client(address, who, secret, retry=RetryPolicy(attempts=ATTEMPTS)) as client:
             yield client
 
     built = build(connect)

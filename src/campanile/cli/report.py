@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, ServerFailed, Workspace, connect
 from campanile.cli.options import Json, WrongUsage
 from campanile.cli.output import print_json, stdout, table
-from campanile.client import CampanileClient, Refused
+from campanile.client import Client, Refused
 from campanile.reports.schemas import CHANNELS
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -248,7 +248,7 @@ def _asked(ask: Any) -> dict[str, Any]:
     return answer
 
 
-def _find(client: CampanileClient, report: str) -> dict[str, Any]:
+def _find(client: Client, report: str) -> dict[str, Any]:
     """The definition with this id or name."""
     if report.startswith("rep_"):
         return client.reports.get(report)
@@ -259,7 +259,7 @@ def _find(client: CampanileClient, report: str) -> dict[str, Any]:
     raise ServerFailed(f"there is no report called {report}")
 
 
-def _id(client: CampanileClient, report: str) -> str:
+def _id(client: Client, report: str) -> str:
     found: str = report if report.startswith("rep_") else _find(client, report)["id"]
     return found
 

@@ -12,10 +12,10 @@ from cyclopts import Parameter
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
-from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, ServerFailed, Workspace
+from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, Workspace, connect
 from campanile.cli.options import Json, WrongUsage
 from campanile.cli.output import print_json, stderr, stdout
-from campanile.client import ClientError, Downloaded, NotReady, ReportDownloads
+from campanile.client import Client, Downloaded, NotReady
 from campanile.client.downloads import Progress
 
 WAIT_SECONDS = 15.0
@@ -40,16 +40,9 @@ def download(
 
     An interrupted download goes on where it ended. The file appears when it is complete and its checksum is right.
     """
-    if not workspace:
-        raise WrongUsage("say which workspace: --workspace or CAMPANILE_WORKSPACE")
-    if not key:
-        raise WrongUsage("the report key is needed: --key or CAMPANILE_KEY")
     target = _target(file, output)
-    try:
-        with ReportDownloads(server, workspace, key) as client, _display(file) as progress:
-            done = _fetch(client, file, target, daily, wait * 60, progress)
-    except ClientError as error:
-        raise ServerFailed(str(error)) from error
+    with connect(server, workspace, key) as client, _display(file) as progress:
+        done = _fetch(client, file, target, daily, wait * 60, progress)
     if json:
         print_json(
             {
@@ -67,12 +60,12 @@ def download(
 
 
 def _fetch(
-    client: ReportDownloads, file: str, target: Path, daily: bool, patience: float, progress: Progress | None
+    client: Client, file: str, target: Path, daily: bool, patience: float, progress: Progress | None
 ) -> Downloaded:
     end = time.monotonic() + patience
     while True:
         try:
-            return client.fetch(file, target, daily=daily, progress=progress)
+            return client.download(file, target, daily=daily, progress=progress)
         except NotReady:
             if time.monotonic() + WAIT_SECONDS > end:
                 raise

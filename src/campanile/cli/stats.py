@@ -6,41 +6,35 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal, NamedTuple
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+import msgspec
 from cyclopts import Parameter
+from rich.console import Console
 
-from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, Workspace, connect
+from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, ServerFailed, Workspace, connect
 from campanile.cli.goal_table import LABELS, goal_table
-from campanile.cli.options import WrongUsage
-from campanile.cli.output import print_json, stdout, table
-from campanile.client import CampanileClient, RetryPolicy
+from campanile.cli.options import OK, PROBLEMS, WrongUsage
+from campanile.cli.output import stderr, stdout, table
+from campanile.client import MissingPackage, Node, NotAdditive, RetryPolicy, Row, Stats, WrongQuestion
+from campanile.client.frames import load, to_arrow
+from campanile.client.stats import Attribution, MetricType
+from campanile.client.windows import MAX_DAYS
 from campanile.clock import Clock, SystemClock
+from campanile.errors import InvalidInput
+from campanile.kit.spreadsheets import guarded
 
-IDS_PER_REQUEST = 10
-"""Campaigns one request may name."""
 ATTEMPTS = 4
 """Times a request is sent; somebody is waiting in front of it."""
-PAGE = 10
-"""Campaigns per page; the most the API gives."""
-MAX_PAGES = 10_000
-"""Pages asked for at most, should a server never come to an end."""
 LABEL_WIDTH = 52
 """Characters that platform, locale and variation may take in a table."""
 NUMBER_WIDTH = 7
-_LAST = re.compile(r"(\d{1,3})d")
-
-
-class Cell(NamedTuple):
-    """The numbers of one platform, locale and variation of a campaign."""
-
-    campaign: str
-    platform: str
-    locale: str
-    variation: str
-    node: dict[str, Any]
+_LAST = re.compile(r"(\d{1,4})d")
+Format = Literal["table", "json", "csv", "parquet"]
 
 
 def stats(
@@ -51,31 +45,60 @@ def stats(
     from_: Annotated[str, Parameter(name="--from", help="First day, YYYY-MM-DD.")] = "",
     to: Annotated[str, Parameter(help="Last day, YYYY-MM-DD; today (UTC) if not given.")] = "",
     last: Annotated[str, Parameter(help="Instead of --from: so many days up to --to, such as 7d or 30d.")] = "",
-    metric_type: Annotated[Literal["TOTAL", "UNIQUE"], Parameter(help="What is counted.", show_default=True)] = "TOTAL",
+    metric_type: Annotated[MetricType, Parameter(help="What is counted.", show_default=True)] = "TOTAL",
     attribution: Annotated[
-        Literal["VIEW_THROUGH", "CLICK_THROUGH", "IN_SESSION", "TOTAL_CONVERSIONS", "CLICK_CONVERSIONS"],
-        Parameter(help="How conversions are credited.", show_default=True),
+        Attribution, Parameter(help="How conversions are credited.", show_default=True)
     ] = "VIEW_THROUGH",
-    format: Annotated[Literal["table", "json", "csv"], Parameter(help="What is printed.", show_default=True)] = "table",
+    window_days: Annotated[
+        int | None, Parameter(help=f"Give one result per window of so many days (1-{MAX_DAYS}), not added up.")
+    ] = None,
+    format: Annotated[Format, Parameter(help="What is printed.", show_default=True)] = "table",
+    output: Annotated[
+        Path | None, Parameter(name=("--output", "-o"), help="File to write; standard output if not given.")
+    ] = None,
     server: Server = DEFAULT_SERVER,
     workspace: Workspace = "",
     key: ClientKey = "",
 ) -> int:
-    """Ask a server that speaks the Stats API for campaign statistics; at most 31 days at a time."""
+    """Ask a server that speaks the Stats API for campaign statistics.
+
+    More than 31 days are asked for in parts. TOTAL numbers are put together again, as far as they count events. UNIQUE
+    numbers count people and cannot be added up: say --window-days to get each part as a result of its own.
+    """
     first, final = _days(from_, to, last, SystemClock())
+    if format == "table" and output is not None:
+        raise WrongUsage("--output goes with --format csv, json or parquet")
+    if format == "parquet":
+        _check_parquet(output)
     with connect(server, workspace, key, RetryPolicy(attempts=ATTEMPTS)) as client:
-        query = {"metric_type": metric_type, "attribution_type": attribution}
-        data = collect(client, campaign or [], first.isoformat(), final.isoformat(), query)
-    if format == "json":
-        print_json(data)
-    elif format == "csv":
-        sys.stdout.write(as_csv(data))
+        try:
+            answer = client.stats(
+                campaign or None, start_date=first, end_date=final, metric_type=metric_type,
+                attribution_type=attribution, window_days=window_days,
+            )  # fmt: skip
+        except NotAdditive as error:
+            raise WrongUsage(str(error).replace("window_days=30", "--window-days 30")) from error
+        except WrongQuestion as error:
+            raise WrongUsage(str(error)) from error
+    if format == "table":
+        _print_tables(answer)
     else:
-        _print_tables(data, first, final, metric_type, attribution)
-    missing = [given for given in campaign or [] if given not in data]
-    if missing:
-        sys.stderr.write(f"campanile: the server knows no campaign {', '.join(missing)}\n")
-    return 1 if missing else 0
+        _write(_content(answer, format), output)
+    if answer.left_out:
+        stderr().print(f"Not known for more than {MAX_DAYS} days: {', '.join(answer.left_out)}", soft_wrap=True)
+    if answer.missing:
+        sys.stderr.write(f"campanile: the server knows no campaign {', '.join(answer.missing)}\n")
+    return PROBLEMS if answer.missing else OK
+
+
+def _check_parquet(output: Path | None) -> None:
+    """Before anything is asked: can the answer be written?"""
+    try:
+        load("pyarrow")
+    except MissingPackage as error:
+        raise ServerFailed(f"parquet cannot be written: {error}") from error
+    if output is None and sys.stdout.isatty():
+        raise WrongUsage("parquet is not for a terminal: say --output FILE")
 
 
 def _days(from_: str, to: str, last: str, clock: Clock) -> tuple[date, date]:
@@ -94,58 +117,44 @@ def _days(from_: str, to: str, last: str, clock: Clock) -> tuple[date, date]:
     return first, final
 
 
-def collect(
-    client: CampanileClient, campaigns: list[str], first: str, final: str, query: Mapping[str, str]
-) -> dict[str, Any]:
-    """The `data` of all pages together; ids are asked for in groups the API takes.
+def _content(answer: Stats, format: Format) -> bytes:
+    if format == "csv":
+        return as_csv(answer).encode()
+    if format == "json":
+        return msgspec.json.encode(_json(answer)) + b"\n"
+    from pyarrow import parquet
 
-    Raises:
-        ClientError: the server cannot be reached or refuses.
-    """
-    data: dict[str, Any] = {}
-    wanted = list(dict.fromkeys(campaigns))
-    groups = [wanted[start : start + IDS_PER_REQUEST] for start in range(0, len(wanted), IDS_PER_REQUEST)] or [[]]
-    for group in groups:
-        for number in range(MAX_PAGES):
-            page = client.stats(
-                start_date=first, end_date=final, campaign_ids=group, offset=number * PAGE, limit=PAGE, **query
-            )
-            data.update(page.data)
-            if page.current_page >= page.total_pages or not page.data:
-                break
-    return data
+    buffer = io.BytesIO()
+    parquet.write_table(to_arrow(answer.rows()), buffer)
+    return buffer.getvalue()
 
 
-def cells(data: dict[str, Any]) -> Iterator[Cell]:
-    """All nodes of an answer in its own order."""
-    for campaign, entries in data.items():
-        for entry in entries:
-            for platform, locales in entry.get("platforms", {}).items():
-                for locale, variations in locales.get("locales", {}).items():
-                    for variation, node in variations.get("variations", {}).items():
-                        yield Cell(campaign, platform, locale, variation, node)
+def _write(content: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise InvalidInput(f"cannot write {output}: {error.strerror}") from error
 
 
-def as_csv(data: dict[str, Any]) -> str:
+def _json(answer: Stats) -> Any:
+    """The API's `data`; of several windows a list, each with its days."""
+    if len(answer.parts) == 1:
+        return answer.data
+    return [{"start_date": part.window.first, "end_date": part.window.last, "data": part.data} for part in answer.parts]
+
+
+def as_csv(answer: Stats) -> str:
     """One line per node and number, so that campaigns of all channels fit one table."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("campaign_id", "platform", "locale", "variation", "block", "goal", "metric", "value"))
-    for cell in cells(data):
-        where = cell[:4]
-        for block in ("performance_stats", "delivery_funnel", "failure_breakdown"):
-            for name, value in cell.node.get(block, {}).items():
-                writer.writerow((*where, block, "", _harmless(name), value))
-        for goal, members in cell.node.get("conversion_goal_stats", {}).items():
-            for name, value in members.items():
-                if isinstance(value, int | float):
-                    writer.writerow((*where, "conversion_goal_stats", _harmless(goal), name, value))
+    writer.writerow(Row._fields)
+    for row in answer.rows():
+        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])
     return stream.getvalue()
-
-
-def _harmless(text: str) -> str:
-    """Spreadsheets take some first characters for formulas."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _fitting(names: list[str], width: int) -> Iterator[list[str]]:
@@ -162,31 +171,37 @@ def _fitting(names: list[str], width: int) -> Iterator[list[str]]:
     yield group
 
 
-def _print_tables(data: dict[str, Any], first: date, final: date, metric_type: str, attribution: str) -> None:
+def _print_tables(answer: Stats) -> None:
     console = stdout()
-    console.print(f"{first} to {final}, {metric_type}, conversions {attribution}")
-    if not data:
-        console.print("No campaign has numbers in these days.")
-    for campaign in data:
-        found = list(cells({campaign: data[campaign]}))
-        measured = [cell for cell in found if "performance_stats" in cell.node]
-        names = list(dict.fromkeys(name for cell in measured for name in cell.node["performance_stats"]))
-        # The API repeats some numbers under a second name.
-        names = [name for name in names if not (name in ("open", "bounce") and {"opened", "bounced"} & set(names))]
-        shown = [name for name in names if any(cell.node["performance_stats"].get(name) for cell in measured)]
-        console.print(f"\nCampaign {campaign}")
-        for names_of_table in _fitting(shown, console.width):
-            rows = [
-                (*cell[1:4], *(cell.node["performance_stats"].get(name, "") for name in names_of_table))
-                for cell in measured
-            ]
-            console.print(table(("platform", "locale", "variation", *names_of_table), rows))
-        if len(shown) < len(names):
-            console.print(f"0 everywhere: {', '.join(name for name in names if name not in shown)}", soft_wrap=True)
-        goals = goal_table(found)
-        if goals.rows:
-            labels = len(LABELS)
-            for names_of_table in _fitting(list(goals.columns), console.width):
-                places = [labels + goals.columns.index(name) for name in names_of_table]
-                rows = [(*row[:labels], *(row[place] for place in places)) for row in goals.rows]
-                console.print(table((*LABELS, *names_of_table), rows))
+    for part in answer.parts:
+        first, last = part.window
+        console.print(f"{first} to {last}, {answer.metric_type}, conversions {answer.attribution_type}")
+        if not part.data:
+            console.print("No campaign has numbers in these days.")
+        nodes = msgspec.structs.replace(answer, parts=(part,)).nodes
+        for campaign, found in groupby(nodes, key=lambda node: node.campaign_id):
+            console.print(f"\nCampaign {campaign}")
+            _print_campaign(console, list(found))
+
+
+def _print_campaign(console: Console, nodes: list[Node]) -> None:
+    measured = [node for node in nodes if node.performance]
+    names = list(dict.fromkeys(name for node in measured for name in node.performance))
+    # The API repeats some numbers under a second name.
+    names = [name for name in names if not (name in ("open", "bounce") and {"opened", "bounced"} & set(names))]
+    shown = [name for name in names if any(node.performance.get(name) for node in measured)]
+    for group in _fitting(shown, console.width):
+        rows = [
+            (node.platform, node.locale, node.variation, *(node.performance.get(name, "") for name in group))
+            for node in measured
+        ]
+        console.print(table(("platform", "locale", "variation", *group), rows))
+    if len(shown) < len(names):
+        console.print(f"0 everywhere: {', '.join(name for name in names if name not in shown)}", soft_wrap=True)
+    goals = goal_table(nodes)
+    if goals.rows:
+        labels = len(LABELS)
+        for group in _fitting(list(goals.columns), console.width):
+            places = [labels + goals.columns.index(name) for name in group]
+            lines = [(*row[:labels], *(row[place] for place in places)) for row in goals.rows]
+            console.print(table((*LABELS, *group), lines))

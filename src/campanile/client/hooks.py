@@ -6,57 +6,103 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from campanile.client.reports import Ask, Document
+from campanile.client.drivers import Awaiting, Blocking, awaiting, blocking
+from campanile.client.effects import Steps
+from campanile.client.reports import Document
+from campanile.client.session import Session, ask_json
+
+PATH = "/v1/hooks"
+DEAD_LETTERS = "/v1/dead-letters"
 
 
-class Hooks:
+def create(
+    session: Session,
+    provider: str,
+    *,
+    name: str = "",
+    secret: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Steps[Document]:
+    """A new hook; secrets that the server made are in this answer only."""
+    order = {"provider": provider, "name": name, "secret": secret, "options": dict(options or {})}
+    return (yield from ask_json(session, "POST", PATH, order, shape=Document, repeatable=False))
+
+
+def list_all(session: Session) -> Steps[list[Document]]:
+    """All hooks, oldest first."""
+    answer = yield from ask_json(session, "GET", PATH, shape=Document)
+    found: list[Document] = answer["hooks"]
+    return found
+
+
+def get(session: Session, hook_id: str) -> Steps[Document]:
+    """One hook."""
+    return (yield from ask_json(session, "GET", _path(hook_id), shape=Document))
+
+
+def rotate(session: Session, hook_id: str, *, secret: str | None = None, address: bool = False) -> Steps[Document]:
+    """A new secret, and a new address if wanted; the previous ones work for another day."""
+    order = {"secret": secret, "address": address}
+    return (yield from ask_json(session, "POST", _path(hook_id, "/rotate"), order, shape=Document, repeatable=False))
+
+
+def test(session: Session, hook_id: str, delivery: object = None) -> Steps[Document]:
+    """What a delivery would do; None: a sample of the provider."""
+    return (yield from ask_json(session, "POST", _path(hook_id, "/test"), delivery, shape=Document))
+
+
+def deliveries(session: Session, hook_id: str) -> Steps[list[Document]]:
+    """The last deliveries, newest first."""
+    answer = yield from ask_json(session, "GET", _path(hook_id, "/deliveries"), shape=Document)
+    found: list[Document] = answer["deliveries"]
+    return found
+
+
+def delete(session: Session, hook_id: str) -> Steps[None]:
+    """Delete a hook."""
+    yield from ask_json(session, "DELETE", _path(hook_id), shape=Document)
+
+
+def dead_letters(session: Session) -> Steps[list[Document]]:
+    """Events that could not be stored, newest first."""
+    answer = yield from ask_json(session, "GET", DEAD_LETTERS, shape=Document)
+    found: list[Document] = answer["dead_letters"]
+    return found
+
+
+def retry(session: Session, ids: Sequence[str] | None = None) -> Steps[Document]:
+    """Try dead letters again: those named, or all."""
+    order = {"ids": None if ids is None else list(ids)}
+    return (yield from ask_json(session, "POST", f"{DEAD_LETTERS}/retry", order, shape=Document))
+
+
+class Hooks(Blocking):
     """Every method raises as those of the client do."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    create = blocking(create)
+    all = blocking(list_all)
+    get = blocking(get)
+    rotate = blocking(rotate)
+    test = blocking(test)
+    deliveries = blocking(deliveries)
+    delete = blocking(delete)
+    dead_letters = blocking(dead_letters)
+    retry = blocking(retry)
 
-    def create(
-        self, provider: str, *, name: str = "", secret: str | None = None, options: Mapping[str, Any] | None = None
-    ) -> Document:
-        """A new hook; secrets that the server made are in this answer only."""
-        order = {"provider": provider, "name": name, "secret": secret, "options": dict(options or {})}
-        return self._ask("POST", "/v1/hooks", order)
 
-    def all(self) -> list[Document]:
-        """All hooks, oldest first."""
-        found: list[Document] = self._ask("GET", "/v1/hooks")["hooks"]
-        return found
+class AsyncHooks(Awaiting):
+    """As `Hooks`."""
 
-    def get(self, hook_id: str) -> Document:
-        """One hook."""
-        return self._ask("GET", _path(hook_id))
-
-    def rotate(self, hook_id: str, *, secret: str | None = None, address: bool = False) -> Document:
-        """A new secret, and a new address if wanted; the previous ones work for another day."""
-        return self._ask("POST", _path(hook_id, "/rotate"), {"secret": secret, "address": address})
-
-    def test(self, hook_id: str, delivery: object = None) -> Document:
-        """What a delivery would do; None: a sample of the provider."""
-        return self._ask("POST", _path(hook_id, "/test"), delivery)
-
-    def deliveries(self, hook_id: str) -> list[Document]:
-        """The last deliveries, newest first."""
-        found: list[Document] = self._ask("GET", _path(hook_id, "/deliveries"))["deliveries"]
-        return found
-
-    def delete(self, hook_id: str) -> None:
-        """Delete a hook."""
-        self._ask("DELETE", _path(hook_id))
-
-    def dead_letters(self) -> list[Document]:
-        """Events that could not be stored, newest first."""
-        found: list[Document] = self._ask("GET", "/v1/dead-letters")["dead_letters"]
-        return found
-
-    def retry(self, ids: Sequence[str] | None = None) -> Document:
-        """Try dead letters again: those named, or all."""
-        return self._ask("POST", "/v1/dead-letters/retry", {"ids": None if ids is None else list(ids)})
+    create = awaiting(create)
+    all = awaiting(list_all)
+    get = awaiting(get)
+    rotate = awaiting(rotate)
+    test = awaiting(test)
+    deliveries = awaiting(deliveries)
+    delete = awaiting(delete)
+    dead_letters = awaiting(dead_letters)
+    retry = awaiting(retry)
 
 
 def _path(hook_id: str, rest: str = "") -> str:
-    return f"/v1/hooks/{quote(hook_id, safe='')}{rest}"
+    return f"{PATH}/{quote(hook_id, safe='')}{rest}"

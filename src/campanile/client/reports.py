@@ -3,74 +3,90 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
+
+from campanile.client.drivers import Awaiting, Blocking, awaiting, awaiting_items, blocking, blocking_items
+from campanile.client.effects import Emit, Steps, Stream
+from campanile.client.session import Session, ask_json
 
 PAGE = 100
 """Definitions asked for at once; the most the API gives."""
+PATH = "/v1/reports"
 
 Document = dict[str, Any]
 
 
-class Ask(Protocol):
-    """Sends one request with a JSON body, if any, and returns the JSON object of the answer."""
-
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        content: object = None,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Document: ...
+def create(session: Session, document: Mapping[str, object]) -> Steps[Document]:
+    """Store a definition; the answer is complete, with its id."""
+    return (yield from ask_json(session, "POST", PATH, document, shape=Document, headers=_once()))
 
 
-class Reports:
+def check(session: Session, document: Mapping[str, object]) -> Steps[Document]:
+    """What `create` would store, with warnings and the next slots; nothing is stored."""
+    return (yield from ask_json(session, "POST", PATH, document, shape=Document, query={"dry_run": "true"}))
+
+
+def list_all(session: Session, *, text: str = "") -> Stream[Document]:
+    """All definitions whose name contains `text`, newest first."""
+    query = {"limit": str(PAGE), **({"q": text} if text else {})}
+    while True:
+        page = yield from ask_json(session, "GET", PATH, shape=Document, query=dict(query))
+        for report in page.get("reports", ()):
+            yield Emit(report)
+        if not page.get("next_cursor"):
+            return
+        query["cursor"] = page["next_cursor"]
+
+
+def get(session: Session, report_id: str) -> Steps[Document]:
+    """One definition."""
+    return (yield from ask_json(session, "GET", _path(report_id), shape=Document))
+
+
+def delete(session: Session, report_id: str) -> Steps[None]:
+    """Delete a definition with all its files."""
+    yield from ask_json(session, "DELETE", _path(report_id), shape=Document)
+
+
+def run(session: Session, report_id: str, order: Mapping[str, object] | None = None) -> Steps[Document]:
+    """Start a run now; `order` may name another `window` and `file_date`. The answer is the run."""
+    path = f"{_path(report_id)}/run"
+    return (yield from ask_json(session, "POST", path, order or {}, shape=Document, headers=_once()))
+
+
+def run_state(session: Session, run_id: str) -> Steps[Document]:
+    """A run: its status, progress, warnings and file."""
+    return (yield from ask_json(session, "GET", f"/v1/report-runs/{quote(run_id, safe='')}", shape=Document))
+
+
+class Reports(Blocking):
     """Every method raises as those of the client do. Creations and runs are repeated safely after lost answers."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    create = blocking(create)
+    check = blocking(check)
+    all = blocking_items(list_all)
+    get = blocking(get)
+    delete = blocking(delete)
+    run = blocking(run)
+    run_state = blocking(run_state)
 
-    def create(self, document: Mapping[str, object]) -> Document:
-        """Store a definition; the answer is complete, with its id."""
-        return self._ask("POST", "/v1/reports", document, headers=_once())
 
-    def check(self, document: Mapping[str, object]) -> Document:
-        """What `create` would store, with warnings and the next slots; nothing is stored."""
-        return self._ask("POST", "/v1/reports", document, query={"dry_run": "true"})
+class AsyncReports(Awaiting):
+    """As `Reports`."""
 
-    def all(self, *, text: str = "") -> Iterator[Document]:
-        """All definitions whose name contains `text`, newest first."""
-        query = {"limit": str(PAGE), **({"q": text} if text else {})}
-        while True:
-            page = self._ask("GET", "/v1/reports", query=query)
-            yield from page.get("reports", ())
-            cursor = page.get("next_cursor")
-            if not cursor:
-                return
-            query["cursor"] = cursor
-
-    def get(self, report_id: str) -> Document:
-        """One definition."""
-        return self._ask("GET", _path(report_id))
-
-    def delete(self, report_id: str) -> None:
-        """Delete a definition with all its files."""
-        self._ask("DELETE", _path(report_id))
-
-    def run(self, report_id: str, order: Mapping[str, object] | None = None) -> Document:
-        """Start a run now; `order` may name another `window` and `file_date`. The answer is the run."""
-        return self._ask("POST", f"{_path(report_id)}/run", order or {}, headers=_once())
-
-    def run_state(self, run_id: str) -> Document:
-        """A run: its status, progress, warnings and file."""
-        return self._ask("GET", f"/v1/report-runs/{quote(run_id, safe='')}")
+    create = awaiting(create)
+    check = awaiting(check)
+    all = awaiting_items(list_all)
+    get = awaiting(get)
+    delete = awaiting(delete)
+    run = awaiting(run)
+    run_state = awaiting(run_state)
 
 
 def _path(report_id: str) -> str:
-    return f"/v1/reports/{quote(report_id, safe='')}"
+    return f"{PATH}/{quote(report_id, safe='')}"
 
 
 def _once() -> dict[str, str]:

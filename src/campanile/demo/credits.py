@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -18,7 +19,8 @@ from campanile.demo.plans import PURCHASE_EVENT, Plan
 from campanile.demo.table import KINDS, PERSONAL_PLATFORM_CHANNELS, REASONS, VARIATIONS, Table
 from campanile.demo.world import Demo
 
-VIEW_THROUGH, TOTAL_CONVERSIONS = "VIEW_THROUGH", "TOTAL_CONVERSIONS"
+VIEW_THROUGH: Literal["VIEW_THROUGH"] = "VIEW_THROUGH"
+TOTAL_CONVERSIONS: Literal["TOTAL_CONVERSIONS"] = "TOTAL_CONVERSIONS"
 CHECKED = (VIEW_THROUGH, TOTAL_CONVERSIONS)
 """One attribution type of each model."""
 CONTROL_GROUPS = ("campaign_control_group", "global_control_group")

@@ -15,12 +15,12 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from campanile import __version__
-from campanile.client import CampanileClient, ClientError
+from campanile.client import Client, ClientError
 from campanile.mcp import tools
 from campanile.mcp.explanations import explain
 from campanile.mcp.tools import MAX_CAMPAIGNS, Answer, Attribution, MetricType
 
-Connect = Callable[[str | None], AbstractContextManager[CampanileClient]]
+Connect = Callable[[str | None], AbstractContextManager[Client]]
 """A client for the caller, given its `Authorization` header (None on standard input and output)."""
 
 INSTRUCTIONS = """\
@@ -69,7 +69,7 @@ def build(connect: Connect) -> MCPServer[Any]:
     )
     tool = server.tool(annotations=READ_ONLY)
 
-    async def ask(ctx: Context, question: Callable[[CampanileClient], Result]) -> Result:
+    async def ask(ctx: Context, question: Callable[[Client], Result]) -> Result:
         """Ask in a thread; what the server refuses becomes a sentence for the agent."""
         header = (ctx.headers or {}).get("authorization")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
-from campanile.client import CampanileClient
+from campanile.client import Client
 from campanile.kit.ordering import natural_key
 
 Answer = dict[str, Any]
@@ -15,7 +15,6 @@ Attribution = Literal["VIEW_THROUGH", "CLICK_THROUGH", "IN_SESSION", "TOTAL_CONV
 
 MAX_CAMPAIGNS = 50
 """Campaigns one call may name; more would fill the context of any agent."""
-IDS_PER_REQUEST = 10
 MAX_RUNS = 100
 MAX_REPORTS = 100
 _AGGREGATE = ("all_locales", "all_locale")
@@ -27,7 +26,7 @@ UNIQUES = (
 TOTALS = "TOTAL numbers count events. A parent's numbers include its children: adding both counts twice."
 
 
-def search(client: CampanileClient, channel: str, *, full: bool, **options: Any) -> Answer:
+def search(client: Client, channel: str, *, full: bool, **options: Any) -> Answer:
     """One page of campaigns of a channel; `full`: with their whole configuration."""
     filters = {name: value for name, value in options.items() if name in ("id", "name") and value}
     if options["status"]:
@@ -44,21 +43,21 @@ def search(client: CampanileClient, channel: str, *, full: bool, **options: Any)
     return {"campaigns": shown, "page": options["page"], "more": len(rows) == options["limit"]}
 
 
-def stats(client: CampanileClient, ids: Sequence[str], query: Mapping[str, Any]) -> Answer:
+def stats(client: Client, ids: Sequence[str], query: Mapping[str, Any]) -> Answer:
     """Numbers per campaign and platform, over all locales and variations."""
     return _numbers(client, ids, query, lambda node: {
         "performance": node.get("performance_stats", {}), "goals": node.get("conversion_goal_stats", {}),
     })  # fmt: skip
 
 
-def delivery(client: CampanileClient, ids: Sequence[str], query: Mapping[str, Any]) -> Answer:
+def delivery(client: Client, ids: Sequence[str], query: Mapping[str, Any]) -> Answer:
     """Funnels and failures per campaign and platform, with those of the control groups."""
     return _numbers(client, ids, query, lambda node: {
         "funnel": node.get("delivery_funnel", {}), "failures": node.get("failure_breakdown", {}),
     }, groups=True)  # fmt: skip
 
 
-def detailed(client: CampanileClient, ids: Sequence[str], query: Mapping[str, Any]) -> Answer:
+def detailed(client: Client, ids: Sequence[str], query: Mapping[str, Any]) -> Answer:
     """The whole tree of each campaign: platforms, locales, variations, control groups."""
     labels = client.campaigns.labels(ids)
     data = _trees(client, ids, query)
@@ -66,7 +65,7 @@ def detailed(client: CampanileClient, ids: Sequence[str], query: Mapping[str, An
     return {**_frame(query), "campaigns": campaigns, "unknown": [name for name in ids if name not in data]}
 
 
-def configuration(client: CampanileClient, campaign_id: str) -> Answer:
+def configuration(client: Client, campaign_id: str) -> Answer:
     """The row of one campaign, whatever its kind.
 
     Raises:
@@ -81,19 +80,19 @@ def configuration(client: CampanileClient, campaign_id: str) -> Answer:
     return rows[0]
 
 
-def content(client: CampanileClient, campaign_id: str) -> Answer:
+def content(client: Client, campaign_id: str) -> Answer:
     """What a campaign says, per locale and variation."""
     row = configuration(client, campaign_id)
     return {**_summary(row), "content": row.get("campaign_content", {})}
 
 
-def runs(client: CampanileClient, parent_id: str) -> Answer:
+def runs(client: Client, parent_id: str) -> Answer:
     """The latest runs of a parent."""
     found = list(islice(client.campaigns.executions(parent_id), 100_000))
     return {"campaign_id": parent_id, "runs": found[-MAX_RUNS:], "total": len(found)}
 
 
-def compare(client: CampanileClient, ids: Sequence[str], metrics: Sequence[str], query: Mapping[str, Any]) -> Answer:
+def compare(client: Client, ids: Sequence[str], metrics: Sequence[str], query: Mapping[str, Any]) -> Answer:
     """The same metrics of several campaigns side by side, and how far each is from the first."""
     labels = client.campaigns.labels(ids)
     rows = []
@@ -114,14 +113,14 @@ def compare(client: CampanileClient, ids: Sequence[str], metrics: Sequence[str],
     }
 
 
-def reports(client: CampanileClient, text: str) -> Answer:
+def reports(client: Client, text: str) -> Answer:
     """Report definitions by name, newest first."""
     found = list(islice(client.reports.all(text=text), MAX_REPORTS + 1))
     return {"reports": found[:MAX_REPORTS], "more": len(found) > MAX_REPORTS}
 
 
 def _numbers(
-    client: CampanileClient,
+    client: Client,
     ids: Sequence[str],
     query: Mapping[str, Any],
     shown: Callable[[Mapping[str, Any]], Answer],
@@ -141,14 +140,10 @@ def _numbers(
     return {**_frame(query), "campaigns": list(found.values()), "unknown": [name for name in ids if name not in found]}
 
 
-def _trees(client: CampanileClient, ids: Sequence[str], query: Mapping[str, Any]) -> dict[str, Any]:
-    """The platforms of each campaign as the Stats API gives them; ids are asked for in groups it takes."""
-    found: dict[str, Any] = {}
-    wanted = list(dict.fromkeys(ids))
-    for start in range(0, len(wanted), IDS_PER_REQUEST):
-        page = client.stats(campaign_ids=wanted[start : start + IDS_PER_REQUEST], limit=IDS_PER_REQUEST, **query)
-        found |= {name: entries[0].get("platforms", {}) for name, entries in page.data.items() if entries}
-    return found
+def _trees(client: Client, ids: Sequence[str], query: Mapping[str, Any]) -> dict[str, Any]:
+    """The platforms of each campaign as the Stats API gives them."""
+    data = client.stats(ids, **query).data
+    return {name: entries[0].get("platforms", {}) for name, entries in data.items() if entries}
 
 
 def _aggregates(

@@ -12,7 +12,7 @@ from campanile.cli.importer.mapping import Converter, Mapped, Skipped
 from campanile.cli.importer.sources import BadRow, Position, Row
 from campanile.cli.importer.state import Counters
 from campanile.cli.importer.times import rfc3339
-from campanile.client import CampanileClient, EventResult, Refused
+from campanile.client import Client, EventResult, Refused
 
 MAX_BATCH = 10_000
 """Events one request may hold."""
@@ -98,7 +98,7 @@ def rejection(file: str, row: Row, event_id: str, code: str, field: str, message
     return Rejected(file, row.number, row.offset, event_id, code, field, message, raw)
 
 
-def send(client: CampanileClient, batch: Batch, file: str, *, dry_run: bool = False) -> Outcome:
+def send(client: Client, batch: Batch, file: str, *, dry_run: bool = False) -> Outcome:
     """Send a batch in as many requests as the limits of the server need; `dry_run` only validates.
 
     Raises:
@@ -152,11 +152,11 @@ def by_days(lines: Sequence[Line]) -> Iterator[list[Line]]:
     yield part
 
 
-def _send(client: CampanileClient, lines: list[Line], dry_run: bool) -> Iterator[tuple[list[Line], EventResult]]:
+def _send(client: Client, lines: list[Line], dry_run: bool) -> Iterator[tuple[list[Line], EventResult]]:
     """One request, or several when it is too large for the server."""
     try:
         body = b"\n".join(line.body for line in lines)
-        answer = client.send_events(body, backfill=True, all_errors=True, dry_run=dry_run)
+        answer = client.post_events(body, backfill=True, all_errors=True, dry_run=dry_run)
     except Refused as error:
         if error.status != 413 or len(lines) == 1:
             raise

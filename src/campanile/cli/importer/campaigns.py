@@ -9,7 +9,7 @@ import msgspec
 
 from campanile.cli.importer.mapping import plain_text_value
 from campanile.cli.importer.sources import BadRow, Source
-from campanile.client import CampaignImport, CampanileClient
+from campanile.client import CampaignImport, Client
 from campanile.errors import InvalidInput
 
 MARKS = frozenset({"basic_details", "campaign_delivery_type", "campaign_status", "conversion_goal_details"})
@@ -79,7 +79,7 @@ def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def send_documents(
-    client: CampanileClient, found: list[Document], *, dry_run: bool
+    client: Client, found: list[Document], *, dry_run: bool
 ) -> tuple[CampaignImport, list[CampaignProblem]]:
     """Send documents, parents first.
 

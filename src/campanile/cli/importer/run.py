@@ -17,7 +17,7 @@ from campanile.cli.importer.errors import ErrorFile
 from campanile.cli.importer.mapping import Converter
 from campanile.cli.importer.sources import ERRORS_SUFFIX, Source, fingerprint
 from campanile.cli.importer.state import Counters, State
-from campanile.client import CampanileClient
+from campanile.client import Client
 from campanile.errors import CampanileError, InvalidInput
 
 
@@ -49,7 +49,7 @@ class FileImport:
         self,
         source: Source,
         converter: Converter,
-        client: CampanileClient,
+        client: Client,
         plan: Plan,
         stopping: threading.Event | None = None,
     ) -> None:
