@@ -193,6 +193,13 @@ def test_the_number_of_ids_is_the_workspaces() -> None:
         parse_request(body, max_campaign_ids=49)
 
 
+@pytest.mark.parametrize(("given", "limit"), [(0, 10), (3, 10), (50, 50)])
+def test_without_a_limit_a_page_holds_all_that_were_named(given: int, limit: int) -> None:
+    ids = [str(number) for number in range(given)]
+    body = json.dumps(VALID | {"campaign_ids": ids, "limit": None}).encode()
+    assert parse_request(body, max_campaign_ids=50).limit == limit
+
+
 @given(st.dates(min_value=date(1970, 3, 1), max_value=date(9000, 1, 1)), st.integers(-40, 40))
 def test_spans(first: date, days: int) -> None:
     last = first + timedelta(days=days)

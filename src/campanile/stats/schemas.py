@@ -169,13 +169,14 @@ def parse_request(body: bytes, *, max_campaign_ids: int) -> StatsRequest:
     fields = parse_object(body)
     return StatsRequest(
         request_id=_request_id(fields.get("request_id")),
-        campaign_ids=_campaign_ids(fields.get("campaign_ids"), max_campaign_ids),
+        campaign_ids=(ids := _campaign_ids(fields.get("campaign_ids"), max_campaign_ids)),
         first=(first := _day("start_date", fields.get("start_date"))),
         last=_last_day(fields.get("end_date"), first),
         attribution=_choice("attribution_type", fields.get("attribution_type"), Attribution),
         metric_type=_choice("metric_type", fields.get("metric_type"), MetricType),
         offset=_integer("offset", fields.get("offset"), default=0),
-        limit=_integer("limit", fields.get("limit"), default=MAX_LIMIT, low=1, high=MAX_LIMIT),
+        # Clients that may name more ids than fit on a page do not turn pages: they take what is missing for zero.
+        limit=_integer("limit", fields.get("limit"), default=max(MAX_LIMIT, len(ids)), low=1, high=MAX_LIMIT),
     )
 
 
