@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from campanile.dashboard.campaigns.service import encode_cursor
+from campanile.dashboard.ranges import ATTRIBUTION_LABELS
 from tests.conftest import NOW
 from tests.dashboard.site import Site
 
@@ -187,6 +188,21 @@ def test_definitions_are_on_the_page(shop: Site) -> None:
     assert "rates divide by unique all opens" in text
 
 
+def test_every_number_explains_itself(shop: Site) -> None:
+    """Each column of numbers on each page has a definition, for the pointer and for screen readers."""
+    for path in ("", f"/campaigns?{RANGE}", *(f"/campaigns/{name}?{RANGE}" for name in (MAIL, PUSH, PARENT)),
+                 f"/campaigns/{MAIL}/attributions?{RANGE}", f"/campaigns/{MAIL}/experiment?{RANGE}"):  # fmt: skip
+        text = show(shop, f"/w/{shop.id}{path}")
+        heads = re.findall(r'<th scope="col" class="num"[^>]*>(.*?)</th>', text, re.DOTALL)
+        if "/experiment" not in path:
+            assert heads, path
+        assert [head for head in heads if 'class="tip"' not in head] == [], path
+        for reason in re.findall(r'<li data-reason="[^"]*">(.*?)</li>', text, re.DOTALL):
+            assert "percentage is of all reasons" in reason
+        for number in re.findall(r'<div class="kpi">\s*<dt>(.*?)</dt>', text, re.DOTALL):
+            assert 'class="tip"' in number
+
+
 def test_series_add_up(shop: Site) -> None:
     for unit in ("hour", "day", "week"):
         page = Attributes(show(shop, f"{base(shop)}/{MAIL}?{RANGE}&unit={unit}"))
@@ -252,6 +268,10 @@ def test_files_hold_what_the_page_shows(shop: Site) -> None:
     node = content["total"]["ALL_PLATFORMS"]["all_locales"]["all_variations"]
     assert node["performance"] == total["performance_stats"]
     assert content["name"] == "=cmd|' /C calc'!A0"
+    earned = shop.viewer.get(f"{base(shop)}/{MAIL}/attributions.csv?{RANGE}").content.decode("utf-8-sig")
+    assert {row["Attribution"] for row in csv.DictReader(io.StringIO(earned))} == set(ATTRIBUTION_LABELS)
+    experiment = json.loads(shop.viewer.get(f"{path}/experiment.json?{RANGE}").content)
+    assert experiment["campaign_id"] == PUSH
     activity = shop.viewer.get(f"{path}/activity.csv?{RANGE}&unit=day").content.decode("utf-8-sig")
     assert sum(int(row["Sent"]) for row in csv.DictReader(io.StringIO(activity))) == total["performance_stats"]["sent"]
 

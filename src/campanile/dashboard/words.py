@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from campanile.metrics.channels import CHANNELS
 from campanile.metrics.reasons import REASONS
+from campanile.metrics.registry import COUNTS, RATES
 
 STATUS_TONES = {"ACTIVE": "good", "SENDING": "good", "SENT": "", "FAILED": "bad", "PAUSED": "warn", "STOPPED": "warn"}
 STATUSES = (
@@ -22,6 +23,30 @@ VARIATION_LABELS = {
     "campaign_control_group": "Campaign control group",
     "global_control_group": "Global control group",
 }
+
+
+COLUMNS = {
+    "sent": f"{COUNTS['sent'].definition} Every repeat counts.",
+    "arrived": "Deliveries; impressions where a channel has no deliveries; synced users of audiences. Repeats count.",
+    "people": "Different people whom messages reached, in the same sense as arrived.",
+    "clicks": COUNTS["click"].definition,
+    "click_rate": "Clicks ÷ what the channel divides by: impressions, deliveries or messages sent. The page of a "
+    "campaign says which.",
+    "failure_rate": f"{RATES['failure_rate'].definition} Failed ÷ attempted.",
+    "conversions": "Conversions of all goals, attributed as chosen above.",
+    "campaigns": "Campaigns with events in these days; a parent and its children are one.",
+    "total": "Every event counts, repeats by the same person, too.",
+    "unique": "Different people over the whole range of days.",
+    "of_totals": "Totals divided by totals.",
+    "of_uniques": "Different people divided by different people.",
+    "divided": "What the rate of totals divides: numerator ÷ denominator.",
+    "index": "The click rate of the campaign ÷ the click rate of its channel.",
+    "group_size": "People the campaign was sent to, or who were held out.",
+    "group_converted": "Those of them who reached the goal within its window.",
+    "group_rate": "People who converted ÷ people of the group.",
+    "group_interval": "Where the true rate lies in 95 of 100 such experiments.",
+}
+"""What heads of columns mean that several pages have."""
 
 
 def words(key: str) -> str:

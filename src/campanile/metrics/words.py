@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from campanile.metrics.formulas import CLICK_ATTRIBUTIONS
+from campanile.metrics.funnel import STEPS
+from campanile.metrics.reasons import BEFORE, REASONS
 from campanile.metrics.registry import CONVERSION_BASES, COUNTS, RATES, Term, performance_keys, wire_names
 
 
@@ -53,6 +55,33 @@ def conversion_base_words(channel: str, attribution: str, *, delivery_tracking: 
                 term = base.untracked
             return _term(term)
     return ""
+
+
+def conversion_words(base: str) -> dict[str, str]:
+    """What the numbers of a goal mean (conversions specification 7 to 9); `base` as `conversion_base_words` says it."""
+    divided = f"Different people who converted ÷ {base}." if base else "This channel has nothing to divide by."
+    return {
+        "total": "Times the goal was reached and attributed to the campaign; every one counts.",
+        "unique": "Different people who reached the goal.",
+        "cvr": divided,
+        "uplift": "How far the rate lies above the share of the campaign’s control group that converted, in percent of "
+        "that share. Empty where nobody was held out or nobody of them converted.",
+        "revenue": "What these conversions were worth, in the goal’s currency.",
+        "average_order_value": "Revenue ÷ conversions.",
+        "average_revenue_per_user": "Revenue ÷ different people who converted.",
+    }
+
+
+def reason_words(key: str) -> str:
+    """What it means that messages or people were lost for a reason."""
+    reason = REASONS.get(key)
+    if reason is None:
+        return "As the provider spelled it; no step of the funnel is counted by it."
+    if reason.stage == BEFORE:
+        return "People left out before the first step of the funnel."
+    if reason.stage:
+        return f"People who do not pass the step “{STEPS[reason.stage].label}” of the funnel."
+    return "Messages or people lost for this reason; no step of the funnel is counted by it."
 
 
 def _term(term: Term) -> str:

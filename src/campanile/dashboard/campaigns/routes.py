@@ -32,13 +32,14 @@ from campanile.dashboard.campaigns.service import (
 )
 from campanile.dashboard.ranges import ATTRIBUTION_LABELS, PRESETS, UNIT_LABELS, View, parse_view
 from campanile.errors import InvalidInput, NotFound
-from campanile.experiments.schemas import ExperimentRequest
+from campanile.experiments.schemas import Experiment, ExperimentRequest
 from campanile.experiments.service import ExperimentService
 from campanile.http.pages import PageResponse
 from campanile.http.visits import AnyRequest, PageGate, Visit, enter_workspace, make_cookie, read_cookie
 from campanile.kit.spreadsheets import csv_file
 from campanile.kit.times import day_start, epoch_milliseconds
 from campanile.metrics.channels import CHANNELS
+from campanile.metrics.words import conversion_words
 
 REMEMBERED = "view"
 """Cookie with the range and the attribution type looked at last."""
@@ -84,6 +85,8 @@ def campaign_pages() -> list[HTTPRouteHandler]:
         numbers_csv,
         numbers_json,
         activity_csv,
+        attributions_csv,
+        experiment_json,
     ]
 
 
@@ -314,6 +317,7 @@ async def campaign_attributions(
         title=f"Attribution types: {campaign.name}",
         campaign=campaign,
         rows=rows,
+        goal_words=conversion_words("what stands below"),
         base=visit.url(f"/campaigns/{campaign.campaign_id}"),
     )
 
@@ -324,8 +328,7 @@ async def campaign_experiment(
 ) -> PageResponse:
     """What the campaign caused, by its control groups, and its variations against each other."""
     visit, view, campaign, _ = await _asked(request, services, workspace_id, campaign_id)
-    wanted = ExperimentRequest(attributions=(view.attribution,))
-    found = await services.experiments.result(visit.workspace, campaign.campaign_id, wanted)
+    found = await _experiment(visit, services, campaign, view)
     return await render_view(
         visit,
         "campaigns/experiment.html",
@@ -374,6 +377,36 @@ async def activity_csv(
     head = ["Start", *(label for _, label, _ in columns)]
     content = csv_file(head, ((start.isoformat(), *values) for start, values in rows))
     return _file(content, CSV, _name(campaign, view, "csv", f"-by-{view.unit}"))
+
+
+@route(
+    "/w/{workspace_id:str}/campaigns/{campaign_id:str}/attributions.csv", http_method=["GET"], include_in_schema=False
+)
+async def attributions_csv(
+    request: AnyRequest, services: Services, workspace_id: FromPath[str], campaign_id: FromPath[str]
+) -> PageResponse:
+    """Conversions under every attribution type, as a file."""
+    visit, view, campaign, pages = await _asked(request, services, workspace_id, campaign_id)
+    rows = await pages.attributions(visit.workspace, campaign, view)
+    content = csv_file(views.ATTRIBUTION_COLUMNS, (views.attribution_row(row) for row in rows))
+    return _file(content, CSV, _name(campaign, view, "csv", "-attributions"))
+
+
+@route(
+    "/w/{workspace_id:str}/campaigns/{campaign_id:str}/experiment.json", http_method=["GET"], include_in_schema=False
+)
+async def experiment_json(
+    request: AnyRequest, services: Services, workspace_id: FromPath[str], campaign_id: FromPath[str]
+) -> PageResponse:
+    """What the experiment shows, as `GET /v1/campaigns/{id}/experiment` answers it."""
+    visit, view, campaign, _ = await _asked(request, services, workspace_id, campaign_id)
+    found = await _experiment(visit, services, campaign, view)
+    return _file(msgspec.json.encode(found), JSON, f"experiment-{campaign.campaign_id}.json")
+
+
+async def _experiment(visit: Visit, services: CampaignGate, campaign: Campaign, view: View) -> Experiment:
+    wanted = ExperimentRequest(attributions=(view.attribution,))
+    return await services.experiments.result(visit.workspace, campaign.campaign_id, wanted)
 
 
 async def _asked(

@@ -18,7 +18,7 @@ from campanile.dashboard.ranges import ATTRIBUTION_LABELS, View
 from campanile.errors import InvalidInput, NotFound
 from campanile.kit.times import Window
 from campanile.metrics.registry import COUNTS
-from campanile.metrics.words import conversion_base_words
+from campanile.metrics.words import conversion_base_words, conversion_words
 from campanile.stats.schemas import Attribution, GroupTotals, Measured, Series, SeriesUnit
 from campanile.workspaces.schemas import Workspace
 
@@ -118,6 +118,8 @@ class CampaignBody(msgspec.Struct, frozen=True, kw_only=True):
     goals: list[views.GoalLine]
     base: str
     """What conversion rates divide by."""
+    goal_words: Mapping[str, str]
+    """What the numbers of a goal mean."""
     series: views.SeriesTable | None
     children: list[ListRow]
     children_total: int
@@ -172,6 +174,7 @@ class CampaignPages:
             self._with_numbers(workspace, page, view),
         )
         lines = [] if found is None else views.lines(found, workspace.settings)
+        base = conversion_base_words(campaign.channel, view.attribution, delivery_tracking=campaign.delivery_tracking)
         return CampaignBody(
             mark=mark,
             measured=found,
@@ -182,9 +185,8 @@ class CampaignPages:
             failures=[] if found is None else views.failures(found),
             splits=[] if found is None else views.splits(found, view.metric_type, view.shown, workspace.settings),
             goals=[] if found is None else views.goals(found),
-            base=conversion_base_words(
-                campaign.channel, view.attribution, delivery_tracking=campaign.delivery_tracking
-            ),
+            base=base,
+            goal_words=conversion_words(base),
             series=series,
             children=rows,
             children_total=page.total,
@@ -208,17 +210,17 @@ class CampaignPages:
         found = await self._numbers.campaign_series(workspace, campaign, view.window, view.unit, keys)
         return views.series_table(found, keys, view.metric_type)
 
-    async def attributions(
-        self, workspace: Workspace, campaign: Campaign, view: View
-    ) -> list[tuple[str, str, views.GoalLine]]:
-        """The goals of a campaign under every attribution type: key, label, goal."""
+    async def attributions(self, workspace: Workspace, campaign: Campaign, view: View) -> list[views.AttributionRow]:
+        """The goals of a campaign under every attribution type."""
         answers = await asyncio.gather(
             *(self.measured(workspace, campaign, view, attribution) for attribution in ATTRIBUTION_LABELS)
         )
-        rows: list[tuple[str, str, views.GoalLine]] = []
+        rows: list[views.AttributionRow] = []
         for attribution, found in zip(ATTRIBUTION_LABELS, answers, strict=True):
             goals = [] if found is None else [line for line in views.goals(found) if line.is_whole]
-            rows += [(attribution, ATTRIBUTION_LABELS[attribution], line) for line in goals]
+            base = conversion_base_words(campaign.channel, attribution, delivery_tracking=campaign.delivery_tracking)
+            label = ATTRIBUTION_LABELS[attribution]
+            rows += [views.AttributionRow(attribution, label, base, line) for line in goals]
         return rows
 
 

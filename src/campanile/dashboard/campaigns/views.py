@@ -21,7 +21,7 @@ from campanile.metrics.formulas import rate
 from campanile.metrics.funnel import STEPS
 from campanile.metrics.pairs import MetricType
 from campanile.metrics.registry import COUNTS, RATES, Term
-from campanile.metrics.words import Explained, explained
+from campanile.metrics.words import Explained, explained, reason_words
 from campanile.stats.schemas import GoalStats, Measured, Node, Number, Series
 from campanile.workspaces.schemas import WorkspaceSettings
 
@@ -95,6 +95,16 @@ class GoalLine(msgspec.Struct, frozen=True):
     currency: str
     is_control: bool
     is_whole: bool
+
+
+class AttributionRow(msgspec.Struct, frozen=True):
+    """One goal under one attribution type."""
+
+    attribution: str
+    label: str
+    base: str
+    """What the rate divides by."""
+    line: GoalLine
 
 
 class SeriesTable(msgspec.Struct, frozen=True):
@@ -209,7 +219,7 @@ def failures(measured: Measured, place: Place = WHOLE) -> list[Bar]:
         Bar(
             key=key,
             label=words.reason(key),
-            definition="",
+            definition=f"{reason_words(key)} The percentage is of all reasons listed here.",
             total=value,
             unique=unique.failures.get(key, 0),
             share=rate(value, whole),
@@ -307,3 +317,17 @@ def flat(measured: Measured, settings: WorkspaceSettings) -> list[tuple[object, 
 
 
 FLAT_COLUMNS = ("Platform", "Locale", "Variation", "Section", "Key", "Label", "Total", "Unique")
+
+
+def attribution_row(row: AttributionRow) -> tuple[object, ...]:
+    """A goal under an attribution type as a row of a file."""
+    goal = row.line.goal
+    paid = (goal.revenue, goal.average_order_value, goal.average_revenue_per_user, row.line.currency)
+    money = paid if goal.tracks_revenue else (None,) * len(paid)
+    return (row.attribution, goal.name, goal.total, goal.unique, goal.cvr, row.base, *money)
+
+
+ATTRIBUTION_COLUMNS = (
+    "Attribution", "Goal", "Total", "Unique", "Rate", "Rate divides by", "Revenue", "Per order", "Per person",
+    "Currency",
+)  # fmt: skip

@@ -12,7 +12,7 @@ const drawn = new Map();
 
 function read(figure) {
   const table = figure.querySelector("table");
-  const labels = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent.trim());
+  const labels = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.dataset.label);
   const rows = [...table.tBodies[0].rows];
   const times = rows.map((row) => Number(row.querySelector("[data-at]").dataset.at));
   const values = labels.map((_, column) => rows.map((row) => Number(row.cells[column + 1].dataset.value)));
