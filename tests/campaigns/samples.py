@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from campanile.campaigns.schemas import CampaignHint
+from campanile.campaigns.schemas import Campaign, CampaignHint
+from campanile.campaigns.service import CampaignService
 
 NEWSLETTER, RUN_1, RUN_2, RUN_3 = ("64a1b2c3d4e5f6a7b8c9d0a0", "64a1b2c3d4e5f6a7b8c9d0a1", "64a1b2c3d4e5f6a7b8c9d0a2",
                                    "64a1b2c3d4e5f6a7b8c9d0a3")  # fmt: skip
@@ -80,3 +81,8 @@ def hint(campaign_id: str = NEW, *, at: float = 0, until: float | None = None, *
         members["sent_at"] = T0 + timedelta(seconds=members.pop("sent"))
     first, last = T0 + timedelta(seconds=at), T0 + timedelta(seconds=at if until is None else until)
     return CampaignHint(campaign_id=campaign_id, **{"channel": "PUSH", "first_at": first, "last_at": last, **members})
+
+
+def listing(campaigns: CampaignService, workspace_id: str) -> list[Campaign]:
+    """Campaigns as lists show them, in order."""
+    return list(campaigns.get_many(workspace_id, campaigns.order(workspace_id).listed).values())

@@ -23,7 +23,21 @@ from campanile.errors import Problem, Unavailable
 from campanile.metadata import Metadata
 from campanile.workspaces.schemas import Workspace
 from campanile.workspaces.service import WorkspaceService
-from tests.campaigns.samples import FLOW, NEW, NEWSLETTER, NODE, OTHER, PUSH, RUN_1, SALE, SMS, T0, hint, simple
+from tests.campaigns.samples import (
+    FLOW,
+    NEW,
+    NEWSLETTER,
+    NODE,
+    OTHER,
+    PUSH,
+    RUN_1,
+    SALE,
+    SMS,
+    T0,
+    hint,
+    listing,
+    simple,
+)
 
 SECOND = timedelta(seconds=1)
 
@@ -150,10 +164,10 @@ def test_a_child_of_a_described_parent_bears_its_name(shop: CampaignService, wor
 def test_events_that_cannot_be_taken(
     shop: CampaignService, workspace: Workspace, said: CampaignHint, expected: tuple[str, str]
 ) -> None:
-    before = shop.listing("W")
+    before = listing(shop, "W")
     for _ in range(2):
         assert problem(shop, workspace, said) == expected
-    assert shop.listing("W") == before
+    assert listing(shop, "W") == before
 
 
 def test_without_automatic_registration_only_known_campaigns_are_taken(
@@ -368,7 +382,7 @@ def test_the_time_of_the_last_event_is_written_now_and_then(
     other.flush()
     campaigns.flush()
     assert stored() == T0 + 20 * SECOND
-    assert [item.last_event_at for item in campaigns.listing("W")] == [T0 + 20 * SECOND]
+    assert [item.last_event_at for item in listing(campaigns, "W")] == [T0 + 20 * SECOND]
 
 
 def test_a_failed_note_of_the_last_event_refuses_nothing(
@@ -413,7 +427,7 @@ def test_parallel_registration_creates_one(
         outcomes = list(pool.map(register, range(8)))
     assert all(isinstance(item, Campaign) for outcome in outcomes for item in outcome.values())
     found = campaigns.get_many("W", [NEW, OTHER, SMS])
-    assert len(campaigns.listing("W")) == len(found) == 3
+    assert len(listing(campaigns, "W")) == len(found) == 3
     assert found[NEW].observed_platforms == tuple(f"P{number}" for number in range(8))
     assert found[NEW].observed_locales == tuple(f"l{number}" for number in range(8))
     assert found[NEW].parent_id == OTHER
@@ -504,6 +518,6 @@ def test_the_split_into_batches_and_processes_does_not_matter(
 
     def plain(workspace: Workspace) -> list[Campaign]:
         # How often the row was touched on the way is not part of what was said.
-        return [msgspec.structs.replace(item, revision=0) for item in fresh.listing(workspace.id)]
+        return [msgspec.structs.replace(item, revision=0) for item in listing(fresh, workspace.id)]
 
     assert plain(apart) == plain(together)

@@ -76,3 +76,22 @@ def test_forgetting_moves_everything_once(monkeypatch: pytest.MonkeyPatch) -> No
         pass
     assert known.moved_since(moment, "x", ["z"])
     assert not known.moved_since(known.moment, "w", ["a"])
+
+
+def test_a_workspace_is_touched_by_any_of_its_campaigns() -> None:
+    known = Movements()
+    moment = known.moment
+    with known.writing(rows(("w", "a"))):
+        during = known.moment
+    assert known.touched_since(during, "w")
+    assert not known.touched_since(moment, "x")
+    assert not known.replaced_since(moment)
+    with known.changing("x"):
+        pass
+    assert known.touched_since(moment, "x")
+    assert not known.replaced_since(moment)
+    with known.changing():
+        during = known.moment
+    assert known.replaced_since(during)
+    assert known.touched_since(during, "y")
+    assert not known.replaced_since(known.moment)

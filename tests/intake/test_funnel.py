@@ -17,6 +17,7 @@ from campanile.clock import FixedClock
 from campanile.engine import Engine
 from campanile.errors import EngineUnavailable
 from campanile.intake.keys import event_key
+from tests.campaigns.samples import listing
 from tests.intake.served import Sender, Served, counts
 from tests.intake.worlds import CAMPAIGN, OTHER_CAMPAIGN, rows
 
@@ -81,7 +82,7 @@ def test_the_campaign_of_a_snapshot_is_registered(served: Served) -> None:
         assert [item["code"] for item in response.json()["warnings"]] == ["campaign_auto_created"]
 
     served.run(scenario)
-    (campaign,) = served.campaigns.listing("w")
+    (campaign,) = listing(served.campaigns, "w")
     assert (campaign.channel, campaign.name) == ("PUSH", "autumn")
     assert (campaign.observed_platforms, campaign.observed_locales) == (("ANDROID",), ("en",))
     assert campaign.observed_variations == ()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campanile.campaigns.order import Order, Place
 from campanile.campaigns.schemas import Campaign
 from campanile.kit.times import Window
 from campanile.stats.numbers import CampaignNumbers
@@ -35,10 +36,12 @@ class FakeCampaigns:
     def recall(self, workspace_id: str, ids: Sequence[str]) -> dict[str, Campaign] | None:
         return self.get_many(workspace_id, ids) if self.at_hand else None
 
-    def listing(self, workspace_id: str) -> list[Campaign]:
+    def order(self, workspace_id: str) -> Order:
         assert workspace_id == "WS1"
-        listed = [one for one in self.known.values() if one.has_stats and not one.archived]
-        return sorted(listed, key=lambda one: (one.created_at, one.campaign_id))
+        return Order(
+            Place(one.created_at, one.campaign_id, one.parent_id, one.delivery_type, one.archived)
+            for one in self.known.values()
+        )
 
 
 class FakeNumbers:

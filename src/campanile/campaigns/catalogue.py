@@ -20,7 +20,6 @@ class _Workspace:
         self.counter: int | None = None
         self.campaigns: dict[str, Campaign] = {}
         self.ordered: tuple[Campaign, ...] = ()
-        self.listing: tuple[Campaign, ...] = ()
 
 
 class Catalogue:
@@ -31,21 +30,17 @@ class Catalogue:
         self._workspaces: dict[str, _Workspace] = {}
         self._lock = threading.Lock()
 
-    def listing(self, workspace_id: str) -> tuple[Campaign, ...]:
-        """Campaigns with stats, archived ones left out."""
-        return self._current(workspace_id)[0]
-
     def everything(self, workspace_id: str) -> tuple[Campaign, ...]:
         """All campaigns."""
-        return self._current(workspace_id)[1]
+        return self._current(workspace_id)
 
-    def _current(self, workspace_id: str) -> tuple[tuple[Campaign, ...], tuple[Campaign, ...]]:
+    def _current(self, workspace_id: str) -> tuple[Campaign, ...]:
         with self._lock:
             workspace = self._workspaces.pop(workspace_id, None) or _Workspace()
             self._workspaces[workspace_id] = workspace  # now the one asked for most recently
         with workspace.lock:
             self._refresh(workspace_id, workspace)
-            current = workspace.listing, workspace.ordered
+            current = workspace.ordered
         self._shrink()
         return current
 
@@ -61,7 +56,6 @@ class Catalogue:
                     workspace.campaigns[campaign.campaign_id] = campaign
                 everything = workspace.campaigns.values()
                 workspace.ordered = tuple(sorted(everything, key=lambda item: (item.created_at, item.campaign_id)))
-                workspace.listing = tuple(item for item in workspace.ordered if item.has_stats and not item.archived)
         workspace.version = version
         workspace.counter = counter
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, func, insert, or_, select,
 
 from campanile.campaigns.listing import repository as listing
 from campanile.campaigns.records import Observed, Record, StoredCampaign, Traits
+from campanile.campaigns.schemas import ARCHIVED
 from campanile.errors import NotFound
 from campanile.metadata import AnyRow
 from campanile.metadata.models import CampaignRow, WorkspaceRow
@@ -105,6 +106,18 @@ def changed_since(connection: Connection, workspace_id: str, version: int) -> li
     if version > 0:
         statement = statement.where(or_(CampaignRow.version > version, CampaignRow.parent_id.in_(changed)))
     return [_record(row) for row in connection.execute(statement)]
+
+
+def places_since(connection: Connection, workspace_id: str, version: int) -> Sequence[AnyRow]:
+    """(creation time, id, parent, own delivery type, archived) of the campaigns changed after `version`."""
+    statement = select(
+        CampaignRow.created_at,
+        CampaignRow.campaign_id,
+        CampaignRow.parent_id,
+        CampaignRow.delivery_type,
+        CampaignRow.status == ARCHIVED,
+    ).where(CampaignRow.workspace_id == workspace_id, CampaignRow.version > version)
+    return connection.execute(statement).all()
 
 
 def write(

@@ -17,6 +17,11 @@ SortKey = Literal["name", "created", "sent", "active", "channel", "status", "del
 Relation = Literal["", "top", "parents", "children"]
 """Everything; campaigns that are no child; those of them that have children; children."""
 
+ARCHIVED = "ARCHIVED"
+"""Status of campaigns that lists leave out."""
+WITHOUT_STATS = "API_TRIGGERED"
+"""Delivery type of campaigns that have no statistics."""
+
 OVERFLOW = "other"
 """Locale or variation under which values beyond the limit are counted."""
 OVERFLOW_PLATFORM = "OTHER"
@@ -92,12 +97,12 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def archived(self) -> bool:
-        return self.status == "ARCHIVED"
+        return self.status == ARCHIVED
 
     @property
     def has_stats(self) -> bool:
         """Campaigns triggered by single API calls have none."""
-        return self.delivery_type != "API_TRIGGERED"
+        return self.delivery_type != WITHOUT_STATS
 
 
 class CampaignHint(msgspec.Struct, frozen=True, kw_only=True):

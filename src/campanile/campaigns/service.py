@@ -12,6 +12,7 @@ from campanile.campaigns.catalogue import Catalogue, resolve_all
 from campanile.campaigns.document import canonical, respell
 from campanile.campaigns.listing import repository as directory
 from campanile.campaigns.memory import LOOKED_UP_IDS, CampaignMemory
+from campanile.campaigns.order import Order, Orders
 from campanile.campaigns.records import StoredCampaign, shown
 from campanile.campaigns.registration import Registrar, contradiction
 from campanile.campaigns.schemas import (
@@ -50,6 +51,7 @@ class CampaignService:
         self._registrar = Registrar(metadata, clock)
         self._catalogue = Catalogue(metadata)
         self._memory = CampaignMemory(metadata)
+        self._orders = Orders(metadata)
 
     # --- reading
 
@@ -103,9 +105,9 @@ class CampaignService:
         known = self._memory.at_hand(workspace_id)
         return None if known is None else known.of_parents(parent_ids)
 
-    def listing(self, workspace_id: str) -> list[Campaign]:
-        """Parents and children with stats, archived ones left out, by creation time, then id."""
-        return list(self._catalogue.listing(workspace_id))
+    def order(self, workspace_id: str) -> Order:
+        """Which campaigns are listed, and in which order; the same object as before while that does not change."""
+        return self._orders.of(workspace_id)
 
     def everything(self, workspace_id: str) -> list[Campaign]:
         """All campaigns, archived ones included, by creation time, then id."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from campanile.engine.engine import Engine, EngineError, QuestionTimeout
+from campanile.engine.movements import Movements
 from campanile.errors import ConfigurationError
 from campanile.settings import Settings
 
-__all__ = ["Engine", "EngineError", "QuestionTimeout", "open_engine"]
+__all__ = ["Engine", "EngineError", "Movements", "QuestionTimeout", "open_engine"]
 
 
 def open_engine(settings: Settings) -> Engine:

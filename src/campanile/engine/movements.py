@@ -29,6 +29,8 @@ class Movements:
         """The same for one workspace."""
         self._campaigns: dict[tuple[str, ...], int] = {}
         """By (workspace, campaign); '' as a campaign is events without one."""
+        self._latest: dict[str, int] = {}
+        """Moment of the last write to any campaign of a workspace."""
         self._lock = threading.Lock()
 
     @property
@@ -42,6 +44,14 @@ class Movements:
         if self._everywhere > moment or self._workspaces.get(workspace, 0) > moment:
             return True
         return any(known.get((workspace, campaign), 0) > moment for campaign in campaigns)
+
+    def touched_since(self, moment: int, workspace: str) -> bool:
+        """Whether anything in a workspace was written to after `moment`."""
+        return max(self._everywhere, self._workspaces.get(workspace, 0), self._latest.get(workspace, 0)) > moment
+
+    def replaced_since(self, moment: int) -> bool:
+        """Whether, after `moment`, there may have been more than additions."""
+        return self._everywhere > moment
 
     @contextmanager
     def writing(self, rows: pa.Table) -> Iterator[None]:
@@ -70,6 +80,7 @@ class Movements:
         with self._lock:
             moment = self._moment + 1
             self._campaigns.update(dict.fromkeys(touched, moment))
+            self._latest.update(dict.fromkeys((workspace for workspace, _ in touched), moment))
             if len(self._campaigns) > REMEMBERED_CAMPAIGNS:
                 self._everywhere = moment
                 self._campaigns = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -203,7 +203,7 @@ class Analysis:
         active = await self._numbers.active(workspace, days)
         return await asyncio.to_thread(self._grouped, workspace.id, active)
 
-    def _grouped(self, workspace_id: str, active: set[str]) -> _Groups:
+    def _grouped(self, workspace_id: str, active: Set[str]) -> _Groups:
         known = dict(self._campaigns.get_many(workspace_id, sorted(active)))
         parents = {item.parent_id for item in known.values() if item.parent_id is not None} - known.keys()
         known.update(self._campaigns.get_many(workspace_id, sorted(parents)))

@@ -29,6 +29,7 @@ from campanile.metrics.funnel import control_funnel, funnel, reach_step, user_st
 from campanile.metrics.pairs import ZERO, Pair
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
 from campanile.metrics.snapshots import Cells, Sums
+from campanile.stats.activity import Activity
 from campanile.stats.levels import Level, levels, platforms_of, split_of
 from campanile.stats.repository import Dimension, Scope, StatsRepository
 from campanile.stats.schemas import Attribution
@@ -118,13 +119,15 @@ class NumbersService:
     ) -> None:
         """Without `settled`, everything is read from the log."""
         self._repository = repository
+        self._activity = Activity(repository)
         self._settled = settled
         self._campaigns = campaigns
         self._credits = credits
 
-    async def active(self, workspace: Workspace, window: Window) -> set[str]:
-        """Ids of all campaigns with at least one event or snapshot in the window; parents not added."""
-        return await self._repository.active(workspace.id, window)
+    async def active(self, workspace: Workspace, window: Window) -> frozenset[str]:
+        """Ids of all campaigns with at least one event or snapshot in the window; parents not added. The same object as
+        before while none is added."""
+        return await self._activity.active(workspace.id, window)
 
     async def reported_reach(
         self, workspace: Workspace, campaigns: Sequence[Campaign], window: Window

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from campanile.campaigns.schemas import Campaign
-from campanile.engine import Engine
+from campanile.engine import Engine, Movements
 from campanile.kit.times import Window, epoch_milliseconds
 from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, reason_stages
 from campanile.metrics.pairs import Pair
@@ -135,13 +135,20 @@ class StatsRepository:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def active(self, workspace: str, window: Window) -> set[str]:
-        """Ids of campaigns with an event or a snapshot in the window."""
+    @property
+    def movements(self) -> Movements | None:
+        """What has been written to, if this process sees all of it."""
+        return self._engine.movements
+
+    async def active(self, workspace: str, window: Window, since: int) -> tuple[set[str], int]:
+        """Ids of campaigns with an event or a snapshot in the window stored after a sequence, and the highest sequence
+        among those; 0 without any."""
         events, cells = await asyncio.gather(
-            self._engine.answer("active_campaigns", workspace, **_range(window)),
-            self._engine.answer("active_snapshots", workspace, first=window.first, last=window.last),
+            self._engine.answer("active_campaigns", workspace, **_range(window), since=since),
+            self._engine.answer("active_snapshots", workspace, first=window.first, last=window.last, since=since),
         )
-        return {row[0] for row in events} | {row[0] for row in cells}
+        rows = [*events, *cells]
+        return {name for name, _ in rows}, max((newest for _, newest in rows), default=0)
 
     async def dimensions(self, workspace: str, scope: Scope) -> dict[str, list[Dimension]]:
         """Per member campaign: the combinations of dimensions it has events for."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -25,6 +26,10 @@ LAST_DAY = date(2200, 1, 1)
 """Days after this are cut off: the intake accepts no event from so far ahead, and the calendar ends in 9999."""
 
 
+REMEMBERED_LISTS = 50
+"""Lists of campaigns that are kept for their next pages, a few megabytes each where campaigns are many."""
+
+
 class StatsService:
     """Read-only; every answer is counted when it is asked for."""
 
@@ -32,6 +37,7 @@ class StatsService:
         self._campaigns = campaigns
         self._numbers = numbers
         self._spoken = Spoken()
+        self._lists: OrderedDict[tuple[str, Window], _List] = OrderedDict()
 
     async def answer(self, workspace: Workspace, request: StatsRequest, dialect: Dialect) -> bytes:
         """The JSON text of the page that `request` asks for.
@@ -40,8 +46,7 @@ class StatsService:
             EngineUnavailable: the event store cannot be read.
         """
         days = _window(request, workspace.settings.timezone)
-        campaigns = await self._matching(workspace, request, days)
-        shown = _shown(campaigns, request)
+        total, shown = await self._matching(workspace, request, days)
         standing = await self._numbers.standing(workspace, shown)
         phrase = Phrase(workspace.id, days, request.attribution, request.metric_type, dialect)
         known = {
@@ -58,9 +63,7 @@ class StatsService:
                 name = campaign.campaign_id
                 texts[name] = text = encode_tree(trees[name], dialect, workspace.settings)
                 self._spoken.keep(phrase, campaign, workspace.settings, standing.get(name), text)
-        return encode_ready(
-            _page(request, len(campaigns), {}), {n: text for n, text in texts.items() if text is not None}
-        )
+        return encode_ready(_page(request, total, {}), {n: text for n, text in texts.items() if text is not None})
 
     async def page(self, workspace: Workspace, request: StatsRequest, *, all_platforms: bool) -> StatsPage:
         """The page that `request` asks for. `all_platforms` adds the nodes over all platforms.
@@ -69,10 +72,9 @@ class StatsService:
             EngineUnavailable: the event store cannot be read.
         """
         days = _window(request, workspace.settings.timezone)
-        campaigns = await self._matching(workspace, request, days)
-        shown = _shown(campaigns, request)
+        total, shown = await self._matching(workspace, request, days)
         trees = await self._trees(workspace, shown, days, request, all_platforms=all_platforms)
-        return _page(request, len(campaigns), trees)
+        return _page(request, total, trees)
 
     async def _trees(
         self,
@@ -122,40 +124,49 @@ class StatsService:
                     found[name] = step.unique
         return found
 
-    async def _matching(self, workspace: Workspace, request: StatsRequest, days: Window) -> list[Campaign]:
-        """All campaigns the request means, before paging."""
+    async def _matching(
+        self, workspace: Workspace, request: StatsRequest, days: Window
+    ) -> tuple[int, Sequence[Campaign]]:
+        """How many campaigns the request means, and those on its page."""
+        page = slice(request.offset, request.offset + request.limit)
         if request.campaign_ids:
-            known = self._campaigns.recall(workspace.id, request.campaign_ids)
-            if known is not None:
-                return _named(known, request.campaign_ids)
-            return await anyio.to_thread.run_sync(self._named, workspace.id, request.campaign_ids)
+            named = _named(await self._campaigns_of(workspace.id, request.campaign_ids), request.campaign_ids)
+            return len(named), named[page]
+        listed = await self._listed(workspace, days)
+        ids = listed[page]
+        known = await self._campaigns_of(workspace.id, ids) if ids else {}
+        return len(listed), [known[name] for name in ids if name in known]
+
+    async def _campaigns_of(self, workspace_id: str, ids: Sequence[str]) -> Mapping[str, Campaign]:
+        """The campaigns of these ids, archived ones included; unknown ids are left out."""
+        known = self._campaigns.recall(workspace_id, ids)
+        return await anyio.to_thread.run_sync(self._campaigns.get_many, workspace_id, ids) if known is None else known
+
+    async def _listed(self, workspace: Workspace, days: Window) -> Sequence[str]:
+        """Ids of all campaigns that the workspace lists for a range, in order: made once, until either changes."""
         if workspace.settings.list_inactive:
-            return await anyio.to_thread.run_sync(self._campaigns.listing, workspace.id)
+            return (await anyio.to_thread.run_sync(self._campaigns.order, workspace.id)).listed
         active = await self._numbers.active(workspace, days)
-        return await anyio.to_thread.run_sync(self._active, workspace.id, active)
+        order = await anyio.to_thread.run_sync(self._campaigns.order, workspace.id)
+        known = self._lists.pop((workspace.id, days), None)
+        if known is None or known.active is not active or known.order is not order:
+            known = _List(active, order, await anyio.to_thread.run_sync(order.active, active))
+        self._lists[workspace.id, days] = known
+        while len(self._lists) > REMEMBERED_LISTS:
+            self._lists.popitem(last=False)
+        return known.ids
 
-    def _named(self, workspace_id: str, ids: Sequence[str]) -> list[Campaign]:
-        """The campaigns of these ids in this order, archived ones included; unknown ids are left out."""
-        return _named(self._campaigns.get_many(workspace_id, ids), ids)
 
-    def _active(self, workspace_id: str, active: Set[str]) -> list[Campaign]:
-        """Campaigns with activity and the parents of such, in order of creation; archived ones left out."""
-        known = self._campaigns.get_many(workspace_id, sorted(active))
-        parents = {campaign.parent_id for campaign in known.values() if campaign.parent_id} - known.keys()
-        if parents:
-            known = {**known, **self._campaigns.get_many(workspace_id, sorted(parents))}
-        listed = [campaign for campaign in known.values() if campaign.has_stats and not campaign.archived]
-        return sorted(listed, key=lambda campaign: (campaign.created_at, campaign.campaign_id))
+class _List(NamedTuple):
+    active: Set[str]
+    order: object
+    ids: Sequence[str]
 
 
 def _named(known: Mapping[str, Campaign], ids: Sequence[str]) -> list[Campaign]:
     found = [known[campaign_id] for campaign_id in ids if campaign_id in known]
     # Two spellings of one id are two ids to the request and one campaign here.
     return list({campaign.campaign_id: campaign for campaign in found if campaign.has_stats}.values())
-
-
-def _shown(campaigns: Sequence[Campaign], request: StatsRequest) -> Sequence[Campaign]:
-    return campaigns[request.offset : request.offset + request.limit]
 
 
 def _page(request: StatsRequest, campaigns: int, trees: Mapping[str, Tree]) -> StatsPage:

@@ -1,7 +1,6 @@
--- Which campaigns have counts reported as numbers for days of the range?
--- keys: campaign_id
--- sums: cells
-SELECT campaign_id, count() AS cells
+-- Which campaigns have counts reported as numbers for days of the range that were stored after a sequence, and when were the last?
+-- keys: campaign_id, newest
+SELECT campaign_id, max(sequence) AS newest
 FROM {{snapshots}}
-WHERE date BETWEEN {first:Date32} AND {last:Date32}
+WHERE date BETWEEN {first:Date32} AND {last:Date32} AND sequence > {since:UInt64}
 GROUP BY campaign_id
