@@ -13,7 +13,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from campanile.cli import report
+from campanile.cli import connection, report
 from campanile.cli.connection import ServerFailed
 from campanile.cli.main import main
 from campanile.cli.options import FATAL, OK, PROBLEMS, USAGE
@@ -66,7 +66,7 @@ def command(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Command:
          "expires_at": "2025-03-12T12:00:00Z", "warnings": [{"code": "x", "message": "Take care."}]},
         {"id": "run-2", "status": "FAILED", "error": {"code": "row_limit", "message": "Too many rows."}},
     ]  # fmt: skip
-    monkeypatch.setattr(report, "connect", connect)
+    monkeypatch.setattr(connection, "connect", connect)
     monkeypatch.setattr(report, "POLL_SECONDS", 0)
     desk.shop.runs.start = lambda definition, *, file_date, window, trigger, by: (  # type: ignore[method-assign]
         desk.shop.runs.calls.append((file_date, window)) or {"id": "run-1", "status": "QUEUED"}  # type: ignore[func-returns-value]

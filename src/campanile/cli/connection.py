@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -68,3 +69,21 @@ def connect(server: str, workspace: str, key: str, retry: RetryPolicy | None = N
             yield client
     except ClientError as error:
         raise ServerFailed(str(error)) from error
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Connection:
+    """The flags that every command of a server's workspace has: `--server`, `--workspace`, `--key`."""
+
+    server: Server = DEFAULT_SERVER
+    workspace: Workspace = ""
+    key: ClientKey = ""
+
+    def open(self) -> AbstractContextManager[Client]:
+        """As `connect`."""
+        return connect(self.server, self.workspace, self.key)
+
+
+USUAL = Connection()
+"""What stands in the variables of the environment, else the defaults."""

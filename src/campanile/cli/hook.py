@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from cyclopts import Parameter
 
-from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, Workspace, connect
-from campanile.cli.options import Json, WrongUsage
+from campanile.cli.connection import USUAL, Connection
+from campanile.cli.options import Json, read_json
 from campanile.cli.output import print_json, stdout, table
 
 STANDARD_INPUT = "-"
@@ -34,9 +34,7 @@ def create(
     phone_number_id: Annotated[Names, Parameter(help="WhatsApp: own numbers whose events are taken.")] = None,
     channel: Annotated[Literal["SMS", "MMS"] | None, Parameter(help="Twilio: what plain messages are.")] = None,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Create a hook and print its URL; secrets made by the server are shown this once."""
     given = {
@@ -47,23 +45,16 @@ def create(
         "channel": channel,
     }
     options = {option: value for option, value in given.items() if value}
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         made = client.hooks.create(provider, name=name, secret=_read(secret), options=options)
     return _show(made, json)
 
 
-def list_all(
-    *, json: Json = False, server: Server = DEFAULT_SERVER, workspace: Workspace = "", key: ClientKey = ""
-) -> int:
+def list_all(*, json: Json = False, connection: Connection = USUAL) -> int:
     """List the hooks of a workspace, without their secrets."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         hooks = client.hooks.all()
-    if json:
-        print_json(hooks)
-        return 0
-    rows = [(hook["hook_id"], hook["provider"], hook["name"], hook["url"]) for hook in hooks]
-    stdout().print(table(("id", "provider", "name", "url"), rows) if rows else "No hooks yet.")
-    return 0
+    return _list(hooks, json, ("hook_id", "provider", "name", "url"), "No hooks yet.")
 
 
 def show(
@@ -71,12 +62,10 @@ def show(
     /,
     *,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Show a hook, without its secrets."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         found = client.hooks.get(hook)
     return _show(found, json)
 
@@ -88,12 +77,10 @@ def rotate(
     secret: Secret = None,
     address: Annotated[bool, Parameter(negative="", help="Give it a new URL as well.")] = False,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Give a hook a new secret; the previous one, and the previous URL, work for another day."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         made = client.hooks.rotate(hook, secret=_read(secret), address=address)
     return _show(made, json)
 
@@ -104,13 +91,11 @@ def test(
     /,
     *,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Show what a delivery would do; nothing is stored."""
-    delivery = None if file is None else _delivery(file)
-    with connect(server, workspace, key) as client:
+    delivery = None if file is None else read_json(file)
+    with connection.open() as client:
         trial = client.hooks.test(hook, delivery)
     if json:
         print_json(trial)
@@ -129,54 +114,37 @@ def deliveries(
     /,
     *,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """List the last deliveries to a hook and what became of them."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         notes = client.hooks.deliveries(hook)
-    if json:
-        print_json(notes)
-        return 0
     columns = ("at", "outcome", "accepted", "duplicates", "ignored", "waiting", "dead_lettered", "error")
-    rows = [tuple(note[name] for name in columns) for note in notes]
-    stdout().print(table(columns, rows) if rows else "No deliveries yet.")
-    return 0
+    return _list(notes, json, columns, "No deliveries yet.")
 
 
-def delete(hook: HookId, /, *, server: Server = DEFAULT_SERVER, workspace: Workspace = "", key: ClientKey = "") -> int:
+def delete(hook: HookId, /, *, connection: Connection = USUAL) -> int:
     """Delete a hook; what it brought stays."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         client.hooks.delete(hook)
     stdout().print(f"Hook {hook} is deleted.")
     return 0
 
 
-def dead_letters(
-    *, json: Json = False, server: Server = DEFAULT_SERVER, workspace: Workspace = "", key: ClientKey = ""
-) -> int:
+def dead_letters(*, json: Json = False, connection: Connection = USUAL) -> int:
     """List events of receivers that could not be stored, newest first."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         letters = client.hooks.dead_letters()
-    if json:
-        print_json(letters)
-        return 0
-    columns = ("id", "at", "source", "code", "field", "message")
-    rows = [tuple(letter[name] for name in columns) for letter in letters]
-    stdout().print(table(columns, rows) if rows else "No dead letters.")
-    return 0
+    return _list(letters, json, ("id", "at", "source", "code", "field", "message"), "No dead letters.")
 
 
 def retry(
     *ids: Annotated[str, Parameter(help="Ids of dead letters; all if not given.")],
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Try dead letters again; whatever fails again stays."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         outcome = client.hooks.retry(ids or None)
     if json:
         print_json(outcome)
@@ -189,13 +157,14 @@ def _read(secret: str | None) -> str | None:
     return sys.stdin.read().strip() if secret == STANDARD_INPUT else secret
 
 
-def _delivery(file: Path) -> object:
-    try:
-        return msgspec.json.decode(file.read_bytes())
-    except OSError as error:
-        raise WrongUsage(f"cannot read {file}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise WrongUsage(f"{file} is not JSON: {error}") from error
+def _list(found: list[dict[str, Any]], json: bool, columns: Sequence[str], nothing: str) -> int:
+    """Prints members of the rows as a table, or all of them as JSON."""
+    if json:
+        print_json(found)
+        return 0
+    rows = [tuple(row[name] for name in columns) for row in found]
+    stdout().print(table([name.removeprefix("hook_") for name in columns], rows) if rows else nothing)
+    return 0
 
 
 def _show(hook: dict[str, Any], json: bool) -> int:

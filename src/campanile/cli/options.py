@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
 from campanile.errors import InvalidInput
@@ -28,6 +29,20 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")
 
 class WrongUsage(InvalidInput):
     """The flags of a command do not make sense; it ends with the exit code for that."""
+
+
+def read_json(file: Path) -> object:
+    """What a file holds.
+
+    Raises:
+        WrongUsage: it cannot be read, or is not JSON.
+    """
+    try:
+        return msgspec.json.decode(file.read_bytes())
+    except OSError as error:
+        raise WrongUsage(f"cannot read {file}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise WrongUsage(f"{file} is not JSON: {error}") from error
 
 
 def settings_of(config: Path | None, **flags: Any) -> Settings:

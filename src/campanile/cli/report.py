@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from cyclopts import Parameter
 
-from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, ServerFailed, Workspace, connect
-from campanile.cli.options import Json, WrongUsage
+from campanile.cli.connection import USUAL, Connection, ServerFailed
+from campanile.cli.options import Json, WrongUsage, read_json
 from campanile.cli.output import print_json, stdout, table
 from campanile.client import Client, Refused
 from campanile.reports.schemas import CHANNELS
@@ -55,9 +54,7 @@ def create(
     draft: Annotated[bool, Parameter(negative="", help="Store it without switching it on.")] = False,
     dry_run: Annotated[bool, Parameter(negative="", help="Check only: show what would be stored.")] = False,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Define a report; unless told otherwise it covers the last seven days and is made at once."""
     document = _base(definition)
@@ -75,7 +72,7 @@ def create(
         document.setdefault("delivery", {})["email"] = {"recipients": email}
     if draft:
         document["state"] = "DRAFT"
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         stored = _asked(lambda: client.reports.check(document) if dry_run else client.reports.create(document))
     if json:
         print_json(stored)
@@ -88,12 +85,10 @@ def list_all(
     *,
     text: Annotated[str, Parameter(help="Only reports whose name contains this.")] = "",
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """List the reports of a workspace, newest first."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         found = list(client.reports.all(text=text))
     if json:
         print_json(found)
@@ -112,12 +107,10 @@ def show(
     /,
     *,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Show a report; with --json the whole definition, which `report create --definition` takes again."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         found = _find(client, report)
     if json:
         print_json(found)
@@ -135,9 +128,7 @@ def run(
     to: Annotated[str, Parameter(help="Last day, instead of the report's own days.")] = "",
     wait: Annotated[bool, Parameter(negative="", help="Wait until the file is there.")] = False,
     json: Json = False,
-    server: Server = DEFAULT_SERVER,
-    workspace: Workspace = "",
-    key: ClientKey = "",
+    connection: Connection = USUAL,
 ) -> int:
     """Make a report's file now, apart from its schedule."""
     if bool(from_) != bool(to):
@@ -145,7 +136,7 @@ def run(
     order: dict[str, Any] = {"file_date": file_date} if file_date else {}
     if from_:
         order["window"] = {"start": from_, "end": to}
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         started = _asked(lambda: client.reports.run(_id(client, report), order))
         while wait and started["status"] not in FINAL:
             time.sleep(POLL_SECONDS)
@@ -163,11 +154,9 @@ def run(
     return 1 if started["status"] in ("FAILED", "CANCELLED") else 0
 
 
-def delete(
-    report: Report, /, *, server: Server = DEFAULT_SERVER, workspace: Workspace = "", key: ClientKey = ""
-) -> int:
+def delete(report: Report, /, *, connection: Connection = USUAL) -> int:
     """Delete a report with all its files."""
-    with connect(server, workspace, key) as client:
+    with connection.open() as client:
         report_id = _id(client, report)
         client.reports.delete(report_id)
     stdout().print(f"Report {report_id} is deleted.")
@@ -185,12 +174,9 @@ def _base(definition: Path | None) -> dict[str, Any]:
             "schedule": {"type": "once", "at": "asap"},
             "delivery": {"rest_api": True},
         }
-    try:
-        found: dict[str, Any] = msgspec.json.decode(definition.read_bytes(), type=dict[str, Any])
-    except OSError as error:
-        raise WrongUsage(f"cannot read {definition}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise WrongUsage(f"{definition} holds no definition in JSON: {error}") from error
+    found = read_json(definition)
+    if not isinstance(found, dict):
+        raise WrongUsage(f"{definition} holds no definition in JSON")
     return found
 
 
