@@ -96,6 +96,40 @@ def _list(name: str, item: Schema) -> dict[str, Schema]:
     return _json({"type": "object", "required": [name], "properties": {name: {"type": "array", "items": item}}})
 
 
+def _look(path: str, summary: str, description: str, answer: tuple[str, dict[str, Schema]], *of: Schema) -> Operation:
+    """An operation that shows something."""
+    return Operation(
+        method="GET",
+        path=path,
+        summary=summary,
+        description=description,
+        tag="hooks",
+        scope="hooks:read",
+        parameters=of,
+        answers={200: answer},
+        errors=_READ,
+    )
+
+
+def _act(
+    path: str, summary: str, description: str, bodies: dict[str, Schema], answer: tuple[str, dict[str, Schema]],
+    *of: Schema,
+) -> Operation:  # fmt: skip
+    """An operation that does something to what is there."""
+    return Operation(
+        method="POST",
+        path=path,
+        summary=summary,
+        description=description,
+        tag="hooks",
+        scope="hooks:write",
+        parameters=of,
+        bodies=bodies,
+        answers={200: answer},
+        errors=_MANAGED,
+    )
+
+
 OPERATIONS = (
     Operation(
         method="POST",
@@ -154,36 +188,18 @@ OPERATIONS = (
         answers={201: ("The hook.", _json(_HOOK))},
         errors=(*_MANAGED, 409),
     ),
-    Operation(
-        method="GET",
-        path="/v1/hooks",
-        summary="List hooks",
-        description="All hooks of the workspace, without secrets.",
-        tag="hooks",
-        scope="hooks:read",
-        answers={200: ("The hooks, oldest first.", _list("hooks", _HOOK))},
-        errors=_READ,
+    _look(
+        "/v1/hooks",
+        "List hooks",
+        "All hooks of the workspace, without secrets.",
+        ("The hooks, oldest first.", _list("hooks", _HOOK)),
     ),
-    Operation(
-        method="GET",
-        path="/v1/hooks/{hook_id}",
-        summary="Show a hook",
-        description="One hook, without secrets.",
-        tag="hooks",
-        scope="hooks:read",
-        parameters=(_HOOK_ID,),
-        answers={200: ("The hook.", _json(_HOOK))},
-        errors=_READ,
-    ),
-    Operation(
-        method="POST",
-        path="/v1/hooks/{hook_id}/rotate",
-        summary="Rotate a hook",
-        description="A new secret, and a new address if wanted; the previous ones work for another 24 hours.",
-        tag="hooks",
-        scope="hooks:write",
-        parameters=(_HOOK_ID,),
-        bodies=_json(
+    _look("/v1/hooks/{hook_id}", "Show a hook", "One hook, without secrets.", ("The hook.", _json(_HOOK)), _HOOK_ID),
+    _act(
+        "/v1/hooks/{hook_id}/rotate",
+        "Rotate a hook",
+        "A new secret, and a new address if wanted; the previous ones work for another 24 hours.",
+        _json(
             {
                 "type": "object",
                 "additionalProperties": False,
@@ -193,50 +209,38 @@ OPERATIONS = (
                 },
             }
         ),
-        answers={200: ("The hook.", _json(_HOOK))},
-        errors=_MANAGED,
+        ("The hook.", _json(_HOOK)),
+        _HOOK_ID,
     ),
-    Operation(
-        method="POST",
-        path="/v1/hooks/{hook_id}/test",
-        summary="Try a hook",
-        description="What a delivery would do; nothing is stored. The body is a delivery without its signature; "
+    _act(
+        "/v1/hooks/{hook_id}/test",
+        "Try a hook",
+        "What a delivery would do; nothing is stored. The body is a delivery without its signature; "
         "empty: a sample of the provider.",
-        tag="hooks",
-        scope="hooks:write",
-        parameters=(_HOOK_ID,),
-        bodies=_DELIVERED,
-        answers={
-            200: (
-                "Events and problems.",
-                _json(
-                    {
-                        "type": "object",
-                        "required": ["events", "problems", "ignored"],
-                        "properties": {
-                            "events": {"type": "array", "items": {"type": "object"}},
-                            "problems": {"type": "array", "items": {"type": "object"}},
-                            "ignored": _COUNT,
-                        },
-                    }
-                ),
-            )
-        },
-        errors=_MANAGED,
-    ),
-    Operation(
-        method="GET",
-        path="/v1/hooks/{hook_id}/deliveries",
-        summary="Last deliveries",
-        description="What was posted lately and what became of it, the newest first.",
-        tag="hooks",
-        scope="hooks:read",
-        parameters=(
-            _HOOK_ID,
-            parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 100}, "Most to list."),
+        _DELIVERED,
+        (
+            "Events and problems.",
+            _json(
+                {
+                    "type": "object",
+                    "required": ["events", "problems", "ignored"],
+                    "properties": {
+                        "events": {"type": "array", "items": {"type": "object"}},
+                        "problems": {"type": "array", "items": {"type": "object"}},
+                        "ignored": _COUNT,
+                    },
+                }
+            ),
         ),
-        answers={200: ("The deliveries.", _list("deliveries", _DELIVERY))},
-        errors=_READ,
+        _HOOK_ID,
+    ),
+    _look(
+        "/v1/hooks/{hook_id}/deliveries",
+        "Last deliveries",
+        "What was posted lately and what became of it, the newest first.",
+        ("The deliveries.", _list("deliveries", _DELIVERY)),
+        _HOOK_ID,
+        parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 100}, "Most to list."),
     ),
     Operation(
         method="DELETE",
@@ -249,31 +253,23 @@ OPERATIONS = (
         answers={204: ("Deleted.", {})},
         errors=_READ,
     ),
-    Operation(
-        method="GET",
-        path="/v1/dead-letters",
-        summary="Dead letters",
-        description="Events of receivers that could not be stored, without personal data; kept for 30 days.",
-        tag="hooks",
-        scope="hooks:read",
-        answers={200: ("The newest 1,000.", _list("dead_letters", _LETTER))},
-        errors=_READ,
+    _look(
+        "/v1/dead-letters",
+        "Dead letters",
+        "Events of receivers that could not be stored, without personal data; kept for 30 days.",
+        ("The newest 1,000.", _list("dead_letters", _LETTER)),
     ),
-    Operation(
-        method="POST",
-        path="/v1/dead-letters/retry",
-        summary="Try dead letters again",
-        description="Those named, or all; whatever fails again stays.",
-        tag="hooks",
-        scope="hooks:write",
-        bodies=_json(
+    _act(
+        "/v1/dead-letters/retry",
+        "Try dead letters again",
+        "Those named, or all; whatever fails again stays.",
+        _json(
             {
                 "type": "object",
                 "properties": {"ids": {"type": ["array", "null"], "items": _TEXT, "maxItems": 1000}},
             }
         ),
-        answers={200: ("What became of them.", _json({"type": "object", "properties": _OUTCOME}))},
-        errors=_MANAGED,
+        ("What became of them.", _json({"type": "object", "properties": _OUTCOME})),
     ),
     Operation(
         method="POST",

@@ -24,7 +24,7 @@ from campanile.hooks.drafts import (
     tagged,
     text_of,
 )
-from campanile.hooks.providers.protocol import BadSignature, Tools, in_window, matches
+from campanile.hooks.providers.protocol import BadSignature, SharedSecret, Tools, in_window, matches
 from campanile.hooks.schemas import Hook, Incoming, Reading
 
 RETRIES = timedelta(hours=12)
@@ -35,18 +35,14 @@ TOKEN_CHARACTERS = 128
 _MILLISECONDS = 1000
 
 
-class Mailgun:
+class Mailgun(SharedSecret):
     name = "mailgun"
     label = "Mailgun"
     refused: Literal[401, 403, 406] = 406  # anything else would be tried again for hours
     accepted: Literal[200, 204] = 200
-    origin: Literal["given", "made", "none"] = "given"
     key_help = "HTTP webhook signing key of the Mailgun account"
     place = "Sending → Webhooks, for every event"
     options = frozenset[str]()
-
-    def check_secret(self, secret: str) -> bool:
-        return bool(secret.strip())
 
     def verify(self, hook: Hook, incoming: Incoming, tools: Tools) -> None:
         signed = member(decode(incoming.body), "signature")

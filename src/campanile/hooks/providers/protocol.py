@@ -98,6 +98,35 @@ class Provider(Protocol):
         ...
 
 
+class SharedSecret:
+    """What providers have in common that sign with a secret of the customer's account."""
+
+    origin: Literal["given", "made", "none"] = "given"
+
+    def check_secret(self, secret: str) -> bool:
+        return bool(secret.strip())
+
+
+def given_signature(incoming: Incoming, header: str) -> str:
+    """
+    Raises:
+        BadSignature: there is none.
+    """
+    signature = incoming.headers.get(header, "")
+    if not signature:
+        raise BadSignature("missing_signature")
+    return signature
+
+
+def demand(given: str, expected: Sequence[str]) -> None:
+    """
+    Raises:
+        BadSignature: `given` is none of the expected texts.
+    """
+    if not matches(given, expected):
+        raise BadSignature("bad_signature")
+
+
 def matches(given: str, expected: Sequence[str]) -> bool:
     """Whether `given` is one of the expected texts; takes as long for a wrong one as for a right one."""
     found = False

@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from campanile.hooks.drafts import Desk, Facts, Unreadable, decode, drafts, keyed, missing, text_of
-from campanile.hooks.providers.protocol import BadSignature, Tools, matches
+from campanile.hooks.providers.protocol import SharedSecret, Tools, demand, given_signature
 from campanile.hooks.schemas import Hook, Incoming, Reading
 
 SIGNATURE = "x-twilio-signature"
@@ -29,28 +29,21 @@ _CHANNEL = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*):")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-class Twilio:
+class Twilio(SharedSecret):
     name = "twilio"
     label = "Twilio"
     refused: Literal[401, 403, 406] = 403
     accepted: Literal[200, 204] = 204
-    origin: Literal["given", "made", "none"] = "given"
     key_help = "Auth token of the Twilio account"
     place = "Status callback of the messages, with the dimensions in its query"
     options = frozenset({"channel"})
 
-    def check_secret(self, secret: str) -> bool:
-        return bool(secret.strip())
-
     def verify(self, hook: Hook, incoming: Incoming, tools: Tools) -> None:
-        signature = incoming.headers.get(SIGNATURE, "")
-        if not signature:
-            raise BadSignature("missing_signature")
+        signature = given_signature(incoming, SIGNATURE)
         signed = ""
         if _is_json(incoming):
             digest = parse_qs(incoming.query).get(BODY_DIGEST, [""])[0]
-            if not matches(digest.lower(), [sha256(incoming.body).hexdigest()]):
-                raise BadSignature("bad_signature")
+            demand(digest.lower(), [sha256(incoming.body).hexdigest()])
         else:
             signed = "".join(f"{name}{value}" for name, value in sorted(set(_form(incoming))))
         texts = [url + signed for url in _urls(tools.base_url, incoming)]
@@ -59,8 +52,7 @@ class Twilio:
             for secret in hook.secrets
             for text in texts
         ]
-        if not matches(signature, expected):
-            raise BadSignature("bad_signature")
+        demand(signature, expected)
 
     def read(self, desk: Desk, incoming: Incoming) -> Reading:
         fields = _fields(incoming)

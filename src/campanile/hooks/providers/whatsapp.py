@@ -23,33 +23,26 @@ from campanile.hooks.drafts import (
     missing,
     text_of,
 )
-from campanile.hooks.providers.protocol import BadSignature, Tools, matches
+from campanile.hooks.providers.protocol import SharedSecret, Tools, demand, given_signature
 from campanile.hooks.schemas import Hook, Incoming, Reading, Undraftable
 
 SIGNATURE = "x-hub-signature-256"
 SCHEME = "sha256="
 
 
-class WhatsApp:
+class WhatsApp(SharedSecret):
     name = "whatsapp"
     label = "WhatsApp Cloud API"
     refused: Literal[401, 403, 406] = 401
     accepted: Literal[200, 204] = 200
-    origin: Literal["given", "made", "none"] = "given"
     key_help = "App secret of the Meta app"
     place = "App dashboard → WhatsApp → Configuration → Webhook, with the verify token; subscribe to messages"
     options = frozenset({"phone_number_ids"})
 
-    def check_secret(self, secret: str) -> bool:
-        return bool(secret.strip())
-
     def verify(self, hook: Hook, incoming: Incoming, tools: Tools) -> None:
-        signature = incoming.headers.get(SIGNATURE, "")
-        if not signature:
-            raise BadSignature("missing_signature")
+        signature = given_signature(incoming, SIGNATURE)
         expected = [SCHEME + hmac.digest(secret.encode(), incoming.body, sha256).hex() for secret in hook.secrets]
-        if not matches(signature, expected):
-            raise BadSignature("bad_signature")
+        demand(signature, expected)
 
     def read(self, desk: Desk, incoming: Incoming) -> Reading:
         content = decode(incoming.body)
