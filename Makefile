@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check docs bench screenshots clean
+.PHONY: help setup demo serve test check docs bench bench-smoke screenshots clean
 
 # Servers start twice as fast from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
@@ -48,8 +48,11 @@ check: setup ## Lint, types and the fast tests
 docs: $(ENVIRONMENT) ## The documentation as a site in build/site; broken links end it
 	$(BIN)/mkdocs build $(ARGS)
 
-bench: setup ## Measure and compare with the recorded numbers
-	$(BIN)/python -m bench $(ARGS)
+bench: setup ## Measure everything against its bare counterpart, record it in docs/benchmarks.md
+	$(BIN)/python -m bench --write $(ARGS)
+
+bench-smoke: setup ## The same at small sizes, to see that it runs; part of the tests
+	$(BIN)/python -m bench --smoke $(ARGS)
 
 screenshots: setup ## Pictures of every page in build/screenshots, and the one of the README
 	$(PYTEST) tests/browser/test_pages.py -k screenshots -n 1 $(ARGS)

@@ -45,7 +45,7 @@ def run(rounds: int = ROUNDS, recipients: int = 100_000, campaigns: int = 100_00
         arguments = ("user", "create", "bench@example.com", "--role", "viewer", "--password-stdin")
         server.run(*arguments, stdin=PASSWORD)
         server.stop()
-        _describe(folder / "server", owner.workspace_id, campaigns)
+        describe(folder / "server", owner.workspace_id, campaigns)
         fill(folder / "server", owner.workspace_id, recipients)
         fill(folder / "bare", owner.workspace_id, recipients)
         engine = open_engine(Settings(data=str(folder / "bare")))
@@ -124,7 +124,7 @@ async def _bare(engine: Engine, workspace: str, asked: list[str]) -> None:
     assert len(counts) >= 5 * len(asked)
 
 
-def _describe(data: Path, workspace: str, campaigns: int) -> None:
+def describe(data: Path, workspace: str, campaigns: int) -> None:
     """Campaign documents, those with events newest."""
     metadata = open_metadata(Settings(data=str(data)).resolved_metadata_url)
     service = CampaignService(metadata, FixedClock(NOW))

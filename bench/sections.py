@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench import attribution, dashboard, floor, intake, reports, stats
+from bench import attribution, dashboard, floor, intake, listing, live, reports, settled, stats
 from bench.measure import Measured
 
 
@@ -36,6 +36,30 @@ SECTIONS = {
             "The hand-written query and PostgreSQL count only what one statement can: events and distinct users per "
             "campaign and type. Our answer also has funnels, failures, conversions and rates.",
             "PostgreSQL runs with `fsync=off` and default memory; its table is vacuumed, its index covers the query.",
+        ),
+    ),
+    "settled": Section(
+        "Settled answers",
+        lambda small: settled.run(rounds=2, recipients=2_000) if small else settled.run(),
+        (
+            "The direct question counts events and distinct users per campaign and type, all that one statement can. "
+            "Our answer also has funnels, failures, conversions and rates. No range of days is asked for twice, but "
+            "where it says so.",
+            "A campaign is answered from integers when it was asked for once and its newest event is a minute old.",
+            "PostgreSQL runs with `fsync=off` and default memory; its table is vacuumed, its index covers the query.",
+        ),
+    ),
+    "listing": Section(
+        "Lists without ids",
+        lambda small: listing.run(rounds=2, many=300, few=30) if small else listing.run(),
+        ("The first question after a start reads all events of the range and the order of all campaigns.",),
+    ),
+    "live": Section(
+        "Queries under load",
+        lambda small: live.run(seconds=2, rounds=1, rate=2_000, before=20_000) if small else live.run(),
+        (
+            "A query's time begins when it is due, so one that waits for another counts in full.",
+            "The client and the server share the two processors.",
         ),
     ),
     "attribution": Section(
@@ -70,7 +94,11 @@ SECTIONS = {
     "floor": Section(
         "HTTP floor",
         lambda small: floor.run(rounds=1, seconds=0.5) if small else floor.run(),
-        ("The echo neither authenticates, nor reads the request, nor looks anything up.",),
+        (
+            "The echo sends the body of the request back: it neither authenticates nor looks anything up.",
+            "50 campaigns of 100 events are asked for five ranges each, in turn: what is said about a campaign and a "
+            "range is written once and said again for as long as the campaign's log stands still.",
+        ),
     ),
     "memory": Section(
         "Memory",

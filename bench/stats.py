@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import psycopg
 from tests.support.attribution import service as conversions
 from tests.support.log import Family, campaign_of, workspace_of
 from tests.support.postgres import postgres_database, postgres_server
-from tests.support.processes import scratch_folder, wait_until
+from tests.support.processes import scratch_folder
 from tests.support.server import Server
 
 from bench.measure import Measured, Ratio, middle, seconds
@@ -29,9 +29,6 @@ CAMPAIGNS = [f"{number:024x}" for number in range(1, 11)]
 FIRST = NOW - timedelta(days=9)
 
 FROM_THE_LOG = {"settled_after": "-1"}
-SETTLED_FACTOR = 2
-"""How much faster than the questions to the log an answer from integers is at the least."""
-SETTLING_SECONDS = 600
 
 FILL = """INSERT INTO campanile.events
 (workspace_id, campaign_id, type, ts, user_id, event_key, sequence, received_at, channel, platform, instance_id,
@@ -72,13 +69,9 @@ def run(rounds: int = 7, recipients: int = 100_000) -> Measured:
         server.start()
         try:
             with postgres_database(address) as url, psycopg.connect(url) as postgres:
-                _fill_postgres(postgres, engine, credentials.workspace_id)
+                fill_postgres(postgres, engine, credentials.workspace_id, CAMPAIGNS)
                 bench = _Bench(server, credentials, engine, asks, postgres, recipients)
-                from_the_log = bench.from_the_log(rounds)
-                server.stop()
-                server = bench.server = Server(folder / "server")  # as it is by default
-                server.start()
-                return Measured((*from_the_log, *bench.settled(rounds)))
+                return Measured(tuple(bench.from_the_log(rounds)))
         finally:
             server.stop()
             engine.close()
@@ -122,31 +115,6 @@ class _Bench:
             ),
         ]  # fmt: skip
 
-    def settled(self, rounds: int) -> list[Ratio]:
-        """A server with its integers made; every round asks for other days."""
-        self._over_http()
-        wait_until(self._is_settled, None, seconds=SETTLING_SECONDS, what="the integers of the campaigns")
-        times: dict[str, list[float]] = {}
-        for number in range(rounds):
-            first, last = _days()
-            self._days = window(first + timedelta(days=number % 3), last - timedelta(days=number % 2), "UTC")
-            work = {"http": self._over_http, "single": self._one_query, "postgres": self._in_postgres}
-            for name, values in _times(work, 1, warm=False).items():
-                times.setdefault(name, []).extend(values)
-        return [
-            self._ratio(
-                times, "one hand-written query (`uniqExact`, counts only) ÷ our settled answer, over HTTP", "≥ 200",
-                "single", "http",
-            ),
-            self._ratio(
-                times, "PostgreSQL 15 with a covering index (counts only) ÷ our settled answer, over HTTP", "≥ 400",
-                "postgres", "http",
-            ),
-        ]  # fmt: skip
-
-    def _is_settled(self) -> bool:
-        return seconds(self._over_http) * SETTLED_FACTOR < seconds(self._questions)
-
     def _over_http(self) -> None:
         body = {
             "request_id": "bench",
@@ -184,9 +152,9 @@ class _Bench:
         return Ratio(self._page + what, aim, values, detail)
 
 
-def _times(work: Mapping[str, Callable[[], None]], rounds: int, *, warm: bool = True) -> dict[str, list[float]]:
+def _times(work: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each side, one after the other in every round."""
-    for side in work.values() if warm else ():
+    for side in work.values():
         side()
     return {name: list(values) for name, values in zip(
         work, zip(*([seconds(side) for side in work.values()] for _ in range(rounds)), strict=True), strict=True
@@ -227,12 +195,13 @@ def _asks(engine: Engine, workspace: str) -> list[tuple[str, str, dict[str, Any]
     return recorded
 
 
-def _fill_postgres(postgres: psycopg.Connection[Any], engine: Engine, workspace: str) -> None:
+def fill_postgres(postgres: psycopg.Connection[Any], engine: Engine, workspace: str, campaigns: Sequence[str]) -> None:
+    """The events of some campaigns, with the best index for the question."""
     with postgres.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE events (workspace_id text, campaign_id text, type text, ts timestamptz, user_id text)"
         )
-        for campaign in CAMPAIGNS:
+        for campaign in campaigns:
             question = parse_question(
                 "rows",
                 "-- keys: t\nSELECT toString(type) AS t, ts, user_id FROM {{events}} WHERE campaign_id = {c:String}",

@@ -56,9 +56,9 @@ def load(count: int, tag: str, *, per_request: int, per_insert: int) -> Load:
     return Load(_ndjson(facts, per_request), tables, count)
 
 
-def bodies(count: int, tag: str, *, per_request: int) -> list[bytes]:
+def bodies(count: int, tag: str, *, per_request: int, campaigns: int = 5) -> list[bytes]:
     """`count` events as request bodies only."""
-    return _ndjson(events(count, tag), per_request)
+    return _ndjson(events(count, tag, campaigns), per_request)
 
 
 def _ndjson(facts: list[dict[str, Any]], per_request: int) -> list[bytes]:

@@ -166,7 +166,8 @@ class NumbersService:
             return {}
         children = await self._children(workspace, campaigns)
         scope = Scope.of(campaigns, children, window, workspace.settings)
-        settled = await self._settled.ready(workspace, campaigns, children) if self._settled is not None else {}
+        ready = await self._settled.ready(workspace, campaigns, children) if self._settled is not None else {}
+        settled = {number: entry for number, entry in ready.items() if entry.spans(window)}
         moving = scope.only(number for number in range(len(campaigns)) if number not in settled)
         dimensions, cells = await asyncio.gather(
             self._repository.dimensions(workspace.id, moving), self._repository.snapshot_cells(workspace.id, moving)

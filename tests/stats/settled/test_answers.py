@@ -78,6 +78,29 @@ def test_any_range_of_any_past(engine: Engine, settled: SettledAnswers, history:
         compare(engine, settled, past, name, min(one, other), max(one, other))
 
 
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories(), horizon=st.integers(1, 5), data=st.data())
+def test_campaigns_of_many_days_answer_for_ranges_up_to_their_horizon(
+    chdb_engine: Engine, history: History, horizon: int, data: st.DataObject
+) -> None:
+    repository = SettledRepository(chdb_engine, whole_days=2, horizon_days=horizon)
+    settled = SettledAnswers(repository, FixedClock(NOW), after=0)
+    try:
+        past = history.workspace()
+        name = f"w{next(_names)}"
+        write(chdb_engine, name, model.deduplicated(past.events))
+        entries(settled, past, name)
+        days = sorted({model.instant(event["ts"]).date() for event in past.events}) or [date(2026, 3, 1)]
+        for _ in range(3):
+            first = days[0] + timedelta(days=data.draw(st.integers(-2, (days[-1] - days[0]).days + 2), "first"))
+            length = data.draw(st.integers(0, horizon + 1), "length")
+            compare(chdb_engine, settled, past, name, first, first + timedelta(days=length))
+        for entry in entries(settled, past, name).values():
+            assert not entry.spans(window(days[0], days[0] + timedelta(days=horizon), "UTC"))
+    finally:
+        settled.close()
+
+
 PLAIN = {"campaign_id": "c", "channel": "EMAIL"}
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
 

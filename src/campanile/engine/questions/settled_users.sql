@@ -1,10 +1,13 @@
 -- How many users does each metric of one target have, per cell, day and the day before on which they were active there
 -- (0: none)? With that, the users of every range can be added up (docs/decisions/0011).
 --
+-- What is further back than the horizon, in milliseconds, is as good as never for ranges that are not longer.
+--
 -- Users with the same days are put together first: there are few histories.
 -- keys: cell, thing, day, previous
 -- sums: users
-SELECT cell, thing, history.1 AS day, history.2 AS previous, sum(alike) AS users
+SELECT cell, thing, history.1 AS day,
+    if(history.2 < day - {horizon:Int64}, toInt64(0), history.2) AS previous, sum(alike) AS users
 FROM
 (
     SELECT cell, thing, days, count() AS alike

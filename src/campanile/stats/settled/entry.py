@@ -56,6 +56,7 @@ class Settled:
         revenue: Iterable[Sequence[Any]],
         depths: Histories[int],
         thresholds: Sequence[int],
+        horizon: int,
     ) -> None:
         self.setting = setting
         self.mark = mark
@@ -68,12 +69,18 @@ class Settled:
         self._revenue = [(cell_of(row), int(row[5]), Decimal(row[6])) for row in revenue]
         self._depths = depths
         self._thresholds = tuple(sorted(thresholds))
+        self._horizon = horizon
 
     @property
     def size_bytes(self) -> int:
         """Rough memory, in bytes."""
         histories = (self._counts, self._failures, self._attributed, self._depths)
         return sum(each.size_bytes for each in histories) + ROW_BYTES * (len(self._dimensions) + len(self._revenue))
+
+    def spans(self, window: Window) -> bool:
+        """Whether a range is not longer than what users did before is kept."""
+        start, end = _bounds(window)
+        return end - start <= self._horizon
 
     def knows(self, levels: Iterable[Level]) -> bool:
         return self._levels.issuperset(levels)

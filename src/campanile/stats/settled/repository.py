@@ -15,6 +15,14 @@ from campanile.stats.repository import metrics_of_classes, stages_of
 from campanile.stats.settled.entry import Setting, Settled
 from campanile.stats.settled.histories import Histories
 
+WHOLE_DAYS = 400
+"""Days up to which a campaign is kept for ranges of any length: pairs of days grow with their square."""
+HORIZON_DAYS = 100
+"""Longest range for which campaigns of more days are kept; longer ones are answered from the log."""
+DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+UNBOUNDED = 1 << 53
+"""Milliseconds; in place of a horizon."""
+
 NEVER_STAGE = 255
 """Stage of those who leave at none."""
 SPREAD = 1000
@@ -41,10 +49,16 @@ class Extent(NamedTuple):
 
 
 class SettledRepository:
-    """Asks the engine, one campaign family at a time. The calls block."""
+    """Asks the engine, one campaign family at a time. The calls block.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        whole_days: campaigns with more days are kept with a horizon of `horizon_days`.
+    """
+
+    def __init__(self, engine: Engine, *, whole_days: int = WHOLE_DAYS, horizon_days: int = HORIZON_DAYS) -> None:
         self._engine = engine
+        self._whole_days = whole_days
+        self._horizon = horizon_days * DAY_MILLISECONDS
 
     @property
     def moment(self) -> int | None:
@@ -92,7 +106,13 @@ class SettledRepository:
             platforms: those the campaign is configured for.
         """
         days = _days(extent.first, extent.last, setting.timezone)
-        scope: dict[str, Any] = {"campaigns": list(setting.members), "days": days, "as_of": extent.newest}
+        horizon = UNBOUNDED if len(days) <= self._whole_days else self._horizon
+        scope: dict[str, Any] = {
+            "campaigns": list(setting.members),
+            "days": days,
+            "horizon": horizon,
+            "as_of": extent.newest,
+        }
         steps = sorted(entry_steps(setting.channel))
 
         def ask(question: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -143,6 +163,7 @@ class SettledRepository:
             ask("settled_revenue", **bits) if extent.conversions else (),
             depths,
             thresholds,
+            horizon,
         )
 
 

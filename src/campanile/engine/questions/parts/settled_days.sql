@@ -3,10 +3,12 @@
 -- Needs the columns level, platform_key, locale_key, variation_key, thing, unit (whoever counts once) and day of every
 -- row. Per day and unit the day before on which the unit was active in the same node goes along (0: none), so the
 -- distinct units of a range are those active in it whose day before lies outside (docs/decisions/0011). Units with the
--- same days are put together first: there are few histories.
+-- same days are put together first: there are few histories. What is further back than the horizon, in milliseconds, is
+-- as good as never for ranges that are not longer.
 SELECT
     level, platform_key, locale_key, variation_key, thing,
-    history.1 AS day, history.2 AS previous, sum(history.3) AS total, sum(units) AS uniques
+    history.1 AS day, if(history.2 < day - {horizon:Int64}, toInt64(0), history.2) AS previous,
+    sum(history.3) AS total, sum(units) AS uniques
 FROM
 (
     SELECT level, platform_key, locale_key, variation_key, thing, days, sumForEach(events) AS totals, count() AS units

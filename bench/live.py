@@ -1,0 +1,110 @@
+"""Queries while events come in: how much slower are the slowest ones than the usual ones?"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import httpx
+from tests.support.processes import scratch_folder
+from tests.support.server import Credentials, running_server
+
+from bench.intake import OPEN_LIMITS
+from bench.measure import Figure, Measured, Ratio, middle
+from bench.traffic import NOW, bodies, post_all
+
+EVENTS_PER_SECOND = 20_000
+QUERIES_PER_SECOND = 20
+PER_REQUEST = 2_000
+BEFORE = 1_000_000
+"""Events that are there before."""
+CAMPAIGNS = 20
+LIVE = 5
+"""Campaigns that get the events; the others have been still for long."""
+
+
+def run(seconds: float = 15.0, rounds: int = 3, rate: int = EVENTS_PER_SECOND, before: int = BEFORE) -> Measured:
+    """Every query asks for a page of ten of the campaigns, most of them still and some live."""
+    with scratch_folder("bench") as folder, running_server(folder / "server", OPEN_LIMITS) as server:
+        credentials = server.create_workspace("Bench")
+        server.run("workspace", "set", credentials.workspace_id, "rate_limit=1000000")
+        post_all(server.url, credentials, bodies(before, "before", per_request=5_000, campaigns=CAMPAIGNS), 3)
+        _Queries(server.url, credentials).paced(5.0)
+        ratios, usual, slow, rates = [], [], [], []
+        for number in range(rounds):
+            batches = bodies(int(rate * seconds), f"live{number}", per_request=PER_REQUEST, campaigns=LIVE)
+            queries = _Queries(server.url, credentials)
+            with ThreadPoolExecutor(1) as background:
+                sending = background.submit(_send, server.url, credentials, batches, rate)
+                times = sorted(queries.paced(seconds))
+                rates.append(sending.result())
+            usual.append(_quantile(times, 0.5))
+            slow.append(_quantile(times, 0.99))
+            ratios.append(slow[-1] / usual[-1])
+    what = (
+        f"p99 ÷ p50 of {QUERIES_PER_SECOND} pages per second, ten campaigns each, while {rate:,} events per second come"
+        " in"
+    )
+    detail = f"{middle(slow) * 1000:.0f} against {middle(usual) * 1000:.0f} ms"
+    return Measured(
+        (Ratio(what, "≤ 5", tuple(ratios), detail),),
+        (Figure("events acknowledged per second meanwhile", f"{middle(rates):,.0f}"),),
+    )
+
+
+def _quantile(ordered: list[float], part: float) -> float:
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+def _send(url: str, credentials: Credentials, batches: list[bytes], rate: int) -> float:
+    """Post the batches at a rate, or as fast as they are taken; events acknowledged per second."""
+    headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {credentials.ingest_key}"}
+    started = time.perf_counter()
+    with httpx.Client(timeout=120, headers=headers) as client, ThreadPoolExecutor(5) as pool:
+        answers = []
+        for number, batch in enumerate(batches):
+            _wait_until(started + number * PER_REQUEST / rate)
+            answers.append(pool.submit(client.post, f"{url}/v1/events", content=batch))
+        for answer in answers:
+            answer.result().raise_for_status()
+    return len(batches) * PER_REQUEST / (time.perf_counter() - started)
+
+
+class _Queries:
+    def __init__(self, url: str, credentials: Credentials) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._numbers = itertools.count()
+
+    def paced(self, seconds: float) -> list[float]:
+        """Seconds that each question took, from when it was due: whoever waits for the one before it waits as well."""
+        count = int(seconds * QUERIES_PER_SECOND)
+        auth = (self._credentials.workspace_id, self._credentials.report_key)
+        headers = {"MOE-APPKEY": self._credentials.workspace_id}
+        with httpx.Client(timeout=120, auth=auth, headers=headers) as client, ThreadPoolExecutor(10) as pool:
+            started = time.perf_counter()
+            answers = []
+            for number in range(count):
+                due = started + number / QUERIES_PER_SECOND
+                _wait_until(due)
+                answers.append(pool.submit(self._ask, client, due))
+            return [answer.result() for answer in answers]
+
+    def _ask(self, client: httpx.Client, due: float) -> float:
+        first = next(self._numbers)
+        body = {
+            "request_id": "bench",
+            "campaign_ids": [f"{(first + number) % CAMPAIGNS:024x}" for number in range(10)],
+            "start_date": (NOW - timedelta(days=3 + first % 7)).date().isoformat(),
+            "end_date": NOW.date().isoformat(),
+            "attribution_type": "VIEW_THROUGH",
+            "metric_type": "UNIQUE",
+        }
+        client.post(f"{self._url}/core-services/v1/campaign-stats", json=body).raise_for_status()
+        return time.perf_counter() - due
+
+
+def _wait_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.perf_counter()))
