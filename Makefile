@@ -33,10 +33,10 @@ demo: $(ENVIRONMENT) $(ASSETS) ## Sample workspace and events on the embedded en
 serve: $(ENVIRONMENT) $(ASSETS) ## The server on ./data
 	$(BIN)/campanile serve $(ARGS)
 
-setup: $(ENVIRONMENT) $(NODE_MODULES) $(ASSETS) ## Install what the tests need and this machine lacks (Python and npm packages, PostgreSQL, Redis, Chromium)
+setup: $(ENVIRONMENT) $(NODE_MODULES) $(ASSETS) ## Install what the tests need and this machine lacks (Python and npm packages, PostgreSQL, Redis, NATS, Chromium)
 	@tools/install-servers.sh
 
-test: setup ## All tests, with real ClickHouse nodes, PostgreSQL and Redis
+test: setup ## All tests, with real ClickHouse nodes, PostgreSQL, Redis and NATS
 	$(PYTEST) $(ARGS)
 
 check: setup ## Lint, types and the fast tests
@@ -64,7 +64,7 @@ clean: ## Remove everything that `make setup` put into this folder
 # The pinned Python is the one we develop on; any other that the package supports will do.
 $(ENVIRONMENT): uv.lock pyproject.toml $(UV_FILE)
 	@if ! $(UV) python find --quiet "$$(cat .python-version)" >/dev/null 2>&1; then export UV_PYTHON='>=3.11'; fi; \
-		set -x; $(UV) sync --quiet --frozen --extra server
+		set -x; $(UV) sync --quiet --frozen --extra server --extra brokers
 	@touch $@
 
 $(NODE_MODULES): tests/package.json tests/package-lock.json

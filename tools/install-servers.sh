@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Install the PostgreSQL, Redis and Chromium programs that the tests start themselves, if this machine lacks them.
+# Install the PostgreSQL, Redis, NATS and Chromium programs that the tests start themselves, if this machine lacks them.
 set -euo pipefail
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+command -v nats-server >/dev/null || [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
 command -v chromium >/dev/null || missing+=(chromium)
 [ ${#missing[@]} -gt 0 ] || exit 0
 

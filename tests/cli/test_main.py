@@ -134,11 +134,17 @@ def test_client_commands_need_no_server_packages(tmp_path: Path) -> None:
         assert asked.returncode == 0, asked.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "serve", "migrate", "doctor"])
-def test_server_commands_say_what_to_install(command: str) -> None:
-    done = light(command)
+@pytest.mark.parametrize(
+    ("extra", "command"),
+    [
+        *(("server", (name,)) for name in ("demo", "serve", "migrate", "doctor")),
+        ("brokers", ("consume", "--kafka", "127.0.0.1:1")),
+    ],
+)
+def test_commands_say_what_to_install(extra: str, command: tuple[str, ...]) -> None:
+    done = light(*command)
     assert done.returncode == 2
-    assert "pip install 'campanile[server]'" in done.stderr
+    assert f"pip install 'campanile[{extra}]'" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

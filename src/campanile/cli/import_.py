@@ -16,7 +16,7 @@ from campanile.cli.importer.mapping import Converter, MappingFile, read_mapping
 from campanile.cli.importer.run import FileImport, Plan
 from campanile.cli.importer.sources import Format, Position, Source, expand, fingerprint, open_source
 from campanile.cli.importer.state import Counters
-from campanile.cli.options import WrongUsage
+from campanile.cli.options import WrongUsage, constants_of
 from campanile.cli.output import stderr, stdout, table
 from campanile.client import CampaignImport, Client, ClientError, RetryPolicy
 from campanile.errors import InvalidInput
@@ -96,7 +96,7 @@ def import_files(
         kind=kind,
         format=None if format == "auto" else format,
         mapping=read_mapping(map) if map else None,
-        constants=_constants(set or []),
+        constants=constants_of(set or []),
         timezone=timezone,
         time_format=time_format,
         delimiter=_delimiter(delimiter),
@@ -124,16 +124,6 @@ def import_files(
 
     with connect(server, workspace, key, RetryPolicy(sleep=pause)) as client:
         return _Run(client, options, plan, progress, summary, stopping).run(names)
-
-
-def _constants(pairs: list[str]) -> dict[str, str]:
-    constants = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise WrongUsage(f"--set {pair!r} is not of the form FIELD=VALUE")
-        constants[name] = value
-    return constants
 
 
 def _delimiter(text: str) -> str:

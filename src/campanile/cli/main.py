@@ -39,6 +39,7 @@ COMMANDS: tuple[tuple[App, str, str, str], ...] = (
     (app, "serve", "serve:serve", "Start the server."),
     (app, "worker", "worker:worker", "Make and deliver reports beside servers."),
     (app, "import", "import_:import_files", "Load events or campaigns from files, through a server."),
+    (app, "consume", "consume:consume", "Read events from Kafka or NATS JetStream, through a server."),
     (app, "stats", "stats:stats", "Ask a server for campaign statistics."),
     (_campaigns, "search", "campaigns:search", "Find campaigns by name, channel, status, tags and dates."),
     (app, "experiment", "experiment:experiment", "Ask what a campaign caused, and which variation is best."),
@@ -124,8 +125,9 @@ def main(arguments: Sequence[str]) -> int:
         missing = _missing_package(error)
         if missing is None:
             raise
+        extra = "brokers" if "consume" in arguments else "server"
         return _complain(
-            f"this command needs the server packages ({missing} is missing): pip install 'campanile[server]'", FATAL
+            f"this command needs the {extra} packages ({missing} is missing): pip install 'campanile[{extra}]'", FATAL
         )
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,3 +53,18 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
         ConfigurationError: a setting is unknown or has the wrong type.
     """
     return load_settings(config=config, environment=os.environ, flags=flags)
+
+
+def constants_of(pairs: Sequence[str]) -> dict[str, str]:
+    """The values of repeated FIELD=VALUE flags.
+
+    Raises:
+        WrongUsage: one has another form.
+    """
+    constants = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise WrongUsage(f"--set {pair!r} is not of the form FIELD=VALUE")
+        constants[name] = value
+    return constants

@@ -13,7 +13,7 @@ from campanile.client.campaigns import AsyncCampaigns, Campaigns
 from campanile.client.downloads import download
 from campanile.client.drivers import AsyncDriver, Awaiting, Blocking, BlockingDriver, awaiting, blocking
 from campanile.client.effects import Steps
-from campanile.client.events import ndjson_request, post_events, send_events
+from campanile.client.events import ndjson_request, post_events, post_funnel, send_events
 from campanile.client.hooks import AsyncHooks, Hooks
 from campanile.client.reports import AsyncReports, Reports
 from campanile.client.retries import RetryPolicy
@@ -119,6 +119,7 @@ class Client(Blocking):
     download = blocking(download)
     send_events = blocking(send_events)
     post_events = blocking(post_events)
+    post_funnel = blocking(post_funnel)
     put_campaign = blocking(put_campaign)
     import_campaigns = blocking(import_campaigns)
 
@@ -181,6 +182,7 @@ class AsyncClient(Awaiting):
     download = awaiting(download)
     send_events = awaiting(send_events)
     post_events = awaiting(post_events)
+    post_funnel = awaiting(post_funnel)
     put_campaign = awaiting(put_campaign)
     import_campaigns = awaiting(import_campaigns)
 

@@ -15,6 +15,7 @@ from campanile.client.schemas import EventProblem, EventResult
 from campanile.client.session import Session, ask, decode
 
 PATH = "/v1/events"
+FUNNEL_PATH = "/v1/funnel"
 NDJSON = "application/x-ndjson"
 BATCH_EVENTS = 10_000
 """Events of one request; the most the server takes."""
@@ -130,6 +131,13 @@ def post_events(
         query["max_errors"] = str(MAX_ERRORS_PER_REQUEST)
     once = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     answer = yield from ask(session, ndjson_request(PATH, ndjson, query, once, accepted=ANSWERED))
+    return decode(session, answer, EventResult)
+
+
+def post_funnel(session: Session, ndjson: bytes, *, all_errors: bool = False) -> Steps[EventResult]:
+    """Counts of senders that know no users, one snapshot per line. Safe to repeat by their `snapshot_id`."""
+    query = {"max_errors": str(MAX_ERRORS_PER_REQUEST)} if all_errors else {}
+    answer = yield from ask(session, ndjson_request(FUNNEL_PATH, ndjson, query, {}, accepted=ANSWERED))
     return decode(session, answer, EventResult)
 
 

@@ -51,21 +51,35 @@ class ErrorFile:
             return
         os.truncate(self.path, min(size, self.path.stat().st_size))
 
+    def open(self) -> IO[bytes]:
+        """Create the file, or get ready to append to it.
+
+        Raises:
+            InvalidInput: it cannot be written.
+        """
+        try:
+            self._stream = self._stream or self.path.open("ab")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return self._stream
+
     def write(self, rejected: Iterable[Rejected]) -> None:
         """Append rows; they are on disk when this returns."""
         encoder = msgspec.json.Encoder()
         lines = [encoder.encode(row) + b"\n" for row in rejected]
         if not lines:
             return
+        stream = self.open()
         try:
-            if self._stream is None:
-                self._stream = self.path.open("ab")
-            self._stream.writelines(lines)
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
+            stream.writelines(lines)
+            stream.flush()
+            os.fsync(stream.fileno())
         except OSError as error:
-            raise InvalidInput(f"cannot write the error file {self.path}: {error.strerror}") from error
+            raise self._unwritable(error) from error
         self.size += sum(len(line) for line in lines)
+
+    def _unwritable(self, error: OSError) -> InvalidInput:
+        return InvalidInput(f"cannot write the error file {self.path}: {error.strerror}")
 
     def close(self) -> None:
         if self._stream is not None:
