@@ -15,6 +15,7 @@ import structlog
 from campanile.http.logs import configure_logging
 from tests.conftest import NOW
 from tests.dashboard.site import Site
+from tests.dashboard.test_campaigns import document
 
 CAMPAIGN = "0" * 22 + "aa"
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -32,16 +33,9 @@ STARTS = ("=", "+", "-", "@", "\t", "\r")
 @pytest.fixture(name="shop", scope="module")
 def _shop(site: Site) -> Site:
     goal = {"goal_name": FORMULA[:60], "goal_event_name": "bought", "is_primary_goal": True}
-    done = site.server.import_campaigns(
-        site.owner,
-        [
-            {
-                "campaign_id": CAMPAIGN, "channel": "EMAIL", "campaign_delivery_type": "ONE_TIME", "created_at": "2026-03-01T10:00:00Z", "status": "SENT",
-                "basic_details": {"name": FORMULA, "tags": [f"@{MARKUP}"], "team": f"+{MARKUP}"},
-                "conversion_goal_details": {"goals": [goal]},
-            }
-        ],
-    )  # fmt: skip
+    goals = {"conversion_goal_details": {"goals": [goal]}}
+    shown = {"basic_details": {"name": FORMULA, "tags": [f"@{MARKUP}"], "team": f"+{MARKUP}"}}
+    done = site.server.import_campaigns(site.owner, [document(CAMPAIGN, "EMAIL", FORMULA, **goals, **shown)])
     assert done["created"] == 1, done["errors"]
     common = {"campaign_id": CAMPAIGN, "channel": "EMAIL", "user_id": "u-1", "locale": "@de",
               "time": (NOW - timedelta(days=2)).isoformat()}  # fmt: skip
@@ -86,13 +80,7 @@ def test_no_name_becomes_a_line_of_the_log(shop: Site, log: io.StringIO) -> None
     for path in (f"/w/{quote(BREAK)}", f"/w/{shop.id}/campaigns/{quote(BREAK)}", f"/{quote(BREAK)}?q={quote(BREAK)}"):
         shop.viewer.get(path, headers=hidden)
     shop.viewer.get(f"/w/{shop.id}/campaigns?{RANGE}&q={quote(BREAK)}")
-    document = {
-        "campaign_id": "0" * 22 + "ab",
-        "channel": "EMAIL",
-        "campaign_delivery_type": "ONE_TIME",
-        "basic_details": {"name": BREAK},
-    }
-    shop.server.import_campaigns(shop.owner, [document])
+    shop.server.import_campaigns(shop.owner, [document("0" * 22 + "ab", "EMAIL", BREAK)])
     shop.admin.post(f"/w/{shop.id}/settings/webhooks/new/postmark", {"name": BREAK})
     written = log.getvalue()
     lines = written.removesuffix("\n").split("\n")
