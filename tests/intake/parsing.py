@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, settings
 
 from campanile.intake.event import Event
+from campanile.intake.limits import Limits
 from campanile.intake.parse import parse_events
 from campanile.intake.policy import Policy
 from campanile.intake.verdicts import ParsedBatch, Rejection
@@ -16,6 +18,8 @@ from campanile.intake.verdicts import ParsedBatch, Rejection
 NOW = datetime(2025, 10, 9, 12, 0, tzinfo=UTC)
 CAMPAIGN = "68e0c0ffee00000000000001"
 POLICY = Policy(workspace_id="ws1", pseudonym_key=b"pseudonym-key-for-tests")
+STRICT = msgspec.structs.replace(POLICY, strict=True)
+UNBOUNDED = msgspec.structs.replace(POLICY, limits=Limits(age=None, future=timedelta(days=9999)))
 
 
 def examples(count: int) -> settings:
@@ -76,3 +80,11 @@ def verdict(item: Any, policy: Policy = POLICY) -> tuple[str, str]:
     """Code and field of the rejection of one record."""
     found = refused(item, policy)
     return found.code, found.field
+
+
+def policy_with(**limits: Any) -> Any:
+    return msgspec.structs.replace(POLICY, limits=Limits(**limits))
+
+
+def warnings(*records: Any, policy: Any = POLICY) -> list[tuple[str, str, int]]:
+    return [(item.code, item.field, item.count) for item in parsed(*records, policy=policy).warnings]

@@ -29,8 +29,8 @@ from tests.http.apps import FixedIds, client_of
 from tests.intake.worlds import CAMPAIGN, NOW
 
 TIME = int(NOW.timestamp()) - 3600
-
-
+BAD = {"event_id": "bad", "type": "click", "time": TIME, "channel": "EMAIL", "user_id": "u-1"}
+"""Lacks its campaign."""
 KEYS = {"report_key": "report-key", "ingest_key": "ingest-key", "manage_key": "manage-key"}
 
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import time
-from datetime import date, datetime, timedelta
+from datetime import date
 from datetime import time as Time
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from campanile.errors import CampanileError, InvalidInput, Unprocessable
+from campanile.errors import InvalidInput, Unprocessable
 from campanile.jobs.schedule import Schedule
-from campanile.reports.documents import changes, document, merged
 from campanile.reports.periods import AbsolutePeriod, RollingPeriod
 from campanile.reports.reading import MOST_PROBLEMS
 from campanile.reports.schemas import (
     CHANNELS,
-    Change,
     ChannelSelection,
     CustomColumn,
     EmailDelivery,
@@ -28,39 +24,20 @@ from campanile.reports.schemas import (
     ReportSpec,
     RestDelivery,
     Splits,
-    WebhookDelivery,
 )
-from campanile.reports.spec import DELIVERY_TYPES, READ_ONLY, Circumstances, read
+from campanile.reports.spec import DELIVERY_TYPES, READ_ONLY, read
+from tests.reports.reading import plain, problems, refused
 from tests.reports.samples import (
     CAMPAIGN,
     DEFINITION,
     GONE,
     KOLKATA,
-    NOW,
     SMALL,
     changed,
     circumstances,
     spec,
 )
 from tests.reports.vectors import vectors
-
-
-def refused(raw: Any, given: Circumstances | None = None) -> CampanileError:
-    with pytest.raises(CampanileError) as caught:
-        read(raw, given or circumstances())
-    return caught.value
-
-
-def problems(base: dict[str, Any] = SMALL, given: Circumstances | None = None, **members: Any) -> list[tuple[str, str]]:
-    """What is wrong with a changed definition: types and attributes."""
-    error = refused(changed(base, **members), given)
-    assert all(problem.message.endswith(".") and problem.attribute in problem.message for problem in error.problems)
-    return [(problem.type, problem.attribute) for problem in error.problems]
-
-
-def plain(found: ReportSpec) -> Any:
-    return document(found)
-
 
 # --- what is accepted
 
@@ -390,236 +367,3 @@ def test_recipients_that_the_workspace_may_not_write_to() -> None:
     given = circumstances(recipient_allowed=lambda address: address.endswith("@example.com"))
     wrong = problems(given=given, delivery={"email": {"recipients": ["a@example.com", "b@example.org"]}})
     assert wrong == [("recipient_not_allowed", "delivery.email.recipients[1]")]
-
-
-# --- custom columns
-
-
-def custom(**members: Any) -> dict[str, Any]:
-    column = {"key": "custom.a", "header": "A", "channels": ["EMAIL"], "expression": "@{campaign-stats.clicks}"}
-    return {name: value for name, value in {**column, **members}.items() if value is not GONE}
-
-
-@pytest.mark.parametrize(
-    ("members", "expected"),
-    [
-        ({"key": GONE}, [("required", "key")]),
-        ({"key": "a"}, [("invalid_value", "key")]),
-        ({"key": "custom.A"}, [("invalid_value", "key")]),
-        ({"key": "custom." + "a" * 41}, [("invalid_value", "key")]),
-        ({"header": ""}, [("header_invalid", "header")]),
-        ({"header": "x" * 101}, [("header_invalid", "header")]),
-        ({"header": "a\nb"}, [("header_invalid", "header")]),
-        ({"header": "TOTAL CLICKS"}, [("header_duplicate", "header")]),
-        ({"channels": GONE}, [("required", "channels")]),
-        ({"channels": []}, [("required", "channels")]),
-        ({"channels": ["PUSH"]}, [("invalid_value", "channels[0]")]),
-        ({"expression": GONE}, [("required", "expression")]),
-        ({"expression": ""}, [("expression_syntax", "expression")]),
-        ({"expression": "1+"}, [("expression_syntax", "expression")]),
-        (
-            {"expression": "@{campaign-stats.click} + @{campaign-stats.clack}"},
-            [("unknown_attribute", "expression")] * 2,
-        ),
-        ({"expression": "@{campaign-stats.impressions}"}, [("attribute_not_available_for_channel", "expression")]),
-        ({"type": "text"}, [("invalid_value", "type")]),
-        ({"decimals": 7}, [("invalid_value", "decimals")]),
-        ({"decimals": True}, [("invalid_type", "decimals")]),
-        ({"on_zero_division": "null"}, [("invalid_value", "on_zero_division")]),
-        ({"format": "x"}, [("unknown_field", "format")]),
-    ],
-)
-def test_custom_columns_that_are_wrong(members: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    wrong = problems(content__custom_attributes=[custom(**members)])
-    assert wrong == [(code, f"content.custom_attributes[0].{name}") for code, name in expected]
-
-
-def test_messages_say_where_and_what_may_be_meant() -> None:
-    error = refused(changed(SMALL, content__custom_attributes=[custom(expression="1 + @{campaign-stats.click}")]))
-    assert error.message == (
-        "content.custom_attributes[0].expression: There is no column campaign-stats.click; similar: "
-        "campaign-stats.clicks (at character 4)."
-    )
-    error = refused(changed(SMALL, content__columns={"EMAIL": ["campaign.nam"]}))
-    assert "similar: campaign.name" in error.message
-
-
-@pytest.mark.parametrize("vector", [p for p in vectors("expr") if "error" in p.values[0]])
-def test_faults_of_expressions(vector: dict[str, Any]) -> None:
-    raw = changed(
-        SMALL,
-        selection__scopes=[{"channel": vector["channel"]}],
-        content__custom_attributes=[custom(channels=[vector["channel"]], expression=vector["expression"])],
-    )
-    (problem,) = refused(raw).problems
-    assert problem.type == vector["error"].lower()
-    assert f"(at character {vector.get('position')})" in problem.message or "position" not in vector
-
-
-def test_every_channel_must_have_the_columns() -> None:
-    raw = changed(
-        SMALL,
-        selection__scopes=[{"channel": "EMAIL"}, {"channel": "PUSH"}],
-        content__custom_attributes=[custom(channels=["PUSH", "EMAIL"], expression="@{campaign-stats.impressions}")],
-    )
-    (problem,) = refused(raw).problems
-    assert (problem.type, "EMAIL" in problem.message) == ("attribute_not_available_for_channel", True)
-
-
-def test_short_names_follow_the_attribution_model() -> None:
-    column = custom(expression="@{campaign-stats.revenue} / @{campaign-stats.conversions}")
-    for model in ("all_interactions", "last_interaction"):
-        assert spec(given=circumstances(attribution_model=model), content__custom_attributes=[column]).custom
-
-
-def test_headers_are_compared_with_what_is_selected() -> None:
-    column = custom(header="Total clicks")
-    chosen = {"EMAIL": ["campaign.id", "custom.a"]}
-    assert spec(content__columns=chosen, content__custom_attributes=[column]).custom[0].header == "Total clicks"
-    chosen["EMAIL"].append("campaign-stats.clicks")
-    assert problems(content__columns=chosen, content__custom_attributes=[column]) == [
-        ("header_duplicate", "content.custom_attributes[0].header")
-    ]
-    pair = [custom(header="Own"), custom(key="custom.b", header="oWN")]
-    assert problems(content__custom_attributes=pair) == [("header_duplicate", "content.custom_attributes[1].header")]
-
-
-def test_keys_of_custom_columns_are_unique() -> None:
-    pair = [custom(), custom(header="B")]
-    assert problems(content__custom_attributes=pair) == [("invalid_value", "content.custom_attributes[1].key")]
-
-
-def test_how_many_custom_columns_there_may_be() -> None:
-    many = [custom(key=f"custom.c{number}", header=f"C{number}") for number in range(26)]
-    assert len(spec(content__custom_attributes=many[:25]).custom) == 25
-    assert problems(content__custom_attributes=many) == [("too_many_custom_attributes", "content.custom_attributes")]
-
-
-def test_columns_of_the_other_model_are_accepted() -> None:
-    keys = ["campaign.id", "campaign-stats.goal_1.total_conversions.total_revenue"]
-    assert spec(content__columns={"EMAIL": keys}).columns == {"EMAIL": tuple(keys)}
-
-
-# --- changes
-
-
-def test_a_schedule_that_stays_is_not_judged_by_the_time() -> None:
-    once = changed(SMALL, schedule={"type": "once", "at": "2025-03-05T18:00"})
-    stored = read(once, circumstances()).spec
-    later = circumstances(now=NOW + timedelta(days=30), previous=stored, state="COMPLETED")
-    assert read({**once, "name": "Other"}, later).spec.name == "Other"
-    moved = changed(once, schedule__at="2025-03-05T18:01")
-    assert [code for code, _ in problems(moved, later)] == ["schedule_in_past"]
-
-
-def test_a_schedule_keeps_its_start_unless_told() -> None:
-    stored = spec()
-    later = circumstances(now=NOW + timedelta(days=30), previous=stored, state="ACTIVE")
-    assert read(SMALL, later).spec == stored
-    started = read(changed(SMALL, schedule__start_date="2025-04-09"), later).spec.schedule
-    assert started is not None
-    assert started.start_date == date(2025, 4, 9)
-
-
-def test_drafts_need_no_schedule_and_no_delivery_but_right_ones() -> None:
-    draft = circumstances(state="DRAFT", previous=spec())
-    bare = changed(SMALL, schedule=GONE, delivery=GONE)
-    found = read(bare, draft).spec
-    assert (found.schedule, found.delivery) == (None, ())
-    assert problems(bare, draft, schedule={"type": "daily"}) == [("required", "schedule.time")]
-
-
-def test_changes_name_members() -> None:
-    before = spec(DEFINITION)
-    after = spec(
-        DEFINITION,
-        name="New",
-        schedule__time="07:00",
-        selection__filters__tags={"match": "any", "values": ["sale", "new"]},
-        delivery__email=None,
-    )
-    assert changes(before, before) == ()
-    found = changes(before, after)
-    assert [change.attribute for change in found] == [
-        "name",
-        "selection.filters.tags.values",
-        "schedule.time",
-        "delivery.email",
-    ]
-    assert found[2] == Change("schedule.time", "06:00", "07:00")
-
-
-@pytest.mark.parametrize(
-    ("target", "patch", "result"),
-    [
-        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
-        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
-        ({"a": "b"}, {"a": None}, {}),
-        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
-        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
-        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
-        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
-        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
-        (["a", "b"], ["c", "d"], ["c", "d"]),
-        ({"a": "b"}, ["c"], ["c"]),
-        ({"a": "foo"}, None, None),
-        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
-        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
-        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
-    ],
-)
-def test_merge_patches(target: Any, patch: Any, result: Any) -> None:
-    """The examples of RFC 7396."""
-    assert merged(target, patch) == result
-
-
-def test_deep_patches_do_no_harm() -> None:
-    patch: Any = 1
-    for _ in range(900):
-        patch = {"x": patch}
-    assert refused(merged(plain(spec()), patch)).problems[0].type == "unknown_field"
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 400) | st.text(max_size=5) | st.sampled_from(["default", "06:00"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
-    max_leaves=8,
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> Any:
-    """The complete definition with some places replaced by anything."""
-    found = changed(DEFINITION)
-    for _ in range(draw(st.integers(1, 4))):
-        place: Any = found
-        while True:
-            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
-            inner = place[key]
-            if not inner or not isinstance(inner, dict | list) or draw(st.booleans()):
-                place[key] = draw(JSON)
-                break
-            place = inner
-    return found
-
-
-@given(damaged())
-def test_any_damage_is_judged(raw: Any) -> None:
-    given_circumstances = circumstances()
-    try:
-        found = read(raw, given_circumstances)
-    except (InvalidInput, Unprocessable) as error:
-        assert error.problems
-    else:
-        assert read({**plain(found.spec), "state": found.state}, given_circumstances).spec == found.spec
-
-
-def test_delivery_by_webhook() -> None:
-    found = spec(delivery={"webhook": {"url": "http://a.example"}})
-    assert found.delivery == (WebhookDelivery("http://a.example"),)
-
-
-def test_local_moments() -> None:
-    found = spec(schedule={"type": "once", "at": "2025-03-09 02:30", "time_zone": "America/New_York"})
-    assert found.schedule is not None
-    assert found.schedule.at == datetime(2025, 3, 9, 2, 30)  # noqa: DTZ001 - local
