@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from campanile.app import build_services
 from campanile.cli.doctor import examine
 from campanile.cli.main import main
 from campanile.clock import FixedClock, SystemClock
 from campanile.engine.lock import FolderLock
 from campanile.settings import Settings
+from campanile.stats.settled.histories import Histories
+from tests.campaigns.samples import simple
+from tests.support.log import write
 from tests.support.processes import free_ports
 
 
@@ -131,3 +136,47 @@ def test_people_see_a_table(settings: Settings, capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr().out
     assert "advice" in printed
     assert "start it: campanile serve" in printed
+
+
+@pytest.mark.slow
+def test_settled_answers_are_compared_with_the_log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = "settled answers"
+
+    def verified(**changes: Any) -> tuple[str, str]:
+        changed = msgspec.structs.replace(settings, **changes)
+        return next(
+            (finding.level, finding.found)
+            for finding in examine(changed, SystemClock(), verify_cache=True)
+            if finding.check == check
+        )
+
+    assert verified() == ("ok", "nothing to compare yet")
+    services = build_services(settings, SystemClock())
+    try:
+        services.workspaces.create("Shop", id="w")
+        documents = [{"campaign_id": f"{n:024x}", **simple()} for n in (1, 2)]
+        report = services.campaigns.import_lines("w", b"\n".join(json.dumps(each).encode() for each in documents))
+        assert report.created == 2
+        moment = datetime.now(UTC) - timedelta(hours=1)
+        events = [
+            {"event_id": f"e{user}{kind}", "type": kind, "ts": moment.isoformat(), "campaign_id": f"{1:024x}",
+             "channel": "EMAIL", "user_id": f"u{user}"}
+            for user in range(5) for kind in ("sent", "open")
+        ]  # fmt: skip
+        write(services.engine, "w", events)
+        assert verified()[1].startswith("not compared: process ")
+    finally:
+        asyncio.run(services.close())
+    assert verified(settled_after=-1.0) == ("warn", "turned off")
+    assert verified() == (
+        "ok", "4 answers about 1 campaigns equal those of the log; 1 others are answered from the log",
+    )  # fmt: skip
+
+    def wrong(self: Any, start: int, end: int) -> Any:
+        return {cell: pair._replace(unique=pair.unique + 1) for cell, pair in between(self, start, end).items()}
+
+    between = Histories.between
+    monkeypatch.setattr(Histories, "between", wrong)
+    level, found = verified()
+    assert level == "fail"
+    assert found.startswith(f"differ from the log: {1:024x} ")

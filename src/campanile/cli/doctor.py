@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import httpx
+import msgspec
+from cyclopts import Parameter
 
 from campanile.cli.options import Config, Data, Json, settings_of
 from campanile.cli.output import print_json, stdout, table
@@ -25,6 +28,7 @@ from campanile.kit.times import is_timezone
 from campanile.metadata import open_metadata, pending
 from campanile.reports.files.store import open_store
 from campanile.settings import Settings
+from campanile.stats.verify import Verified, verify
 from campanile.workspaces.secrets import KEY_FILE, load_master_key
 
 ASK_SECONDS = 5.0
@@ -36,7 +40,22 @@ CLOCK_SLACK = timedelta(minutes=2)
 SQLITE_MAGIC = b"SQLite format 3\0"
 OLDEST_SANE = datetime(2025, 1, 1, tzinfo=UTC)
 
+SAMPLE = 20
+"""Campaigns of each workspace that are computed twice."""
+SHOWN = 3
+"""Differences that are named."""
+
 Level = Literal["ok", "warn", "fail"]
+
+
+VerifyCache = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        help="Also answer about some campaigns twice, from integers and from the log, and compare. With the embedded"
+        " store, the server must be stopped.",
+    ),
+]
 
 
 class Finding(NamedTuple):
@@ -48,14 +67,14 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def doctor(*, json: Json = False, data: Data = None, config: Config = None) -> int:
+def doctor(*, verify_cache: VerifyCache = False, json: Json = False, data: Data = None, config: Config = None) -> int:
     """Check everything a server needs and say what to do; works beside a running server.
 
     Exit codes: 0 nothing fails (warnings may), 1 something fails, 2 the settings cannot be read.
     """
     settings = settings_of(config, data=data)
     clock = SystemClock()
-    findings = list(examine(settings, clock))
+    findings = list(examine(settings, clock, verify_cache=verify_cache))
     if json:
         print_json([finding._asdict() for finding in findings])
     else:
@@ -63,7 +82,7 @@ def doctor(*, json: Json = False, data: Data = None, config: Config = None) -> i
     return 1 if any(finding.level == "fail" for finding in findings) else 0
 
 
-def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
+def examine(settings: Settings, clock: Clock, *, verify_cache: bool = False) -> Iterator[Finding]:
     """All findings, from the disk up to the server."""
     yield Finding(
         "settings", "ok", f"data in {settings.data_path}, {settings.http_server} on {settings.resolved_base_url}"
@@ -79,6 +98,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
         ("report files", lambda: _files(settings)),
         ("reports", lambda: _reports(settings)),
         ("server", lambda: _server(settings)),
+        *((("settled answers", lambda: _settled(settings, clock)),) if verify_cache else ()),
     )
     for name, check in checks:
         try:
@@ -243,3 +263,46 @@ def _server(settings: Settings) -> Iterator[Finding]:
         yield Finding("server", "ok", f"{address} is ready")
     else:
         yield Finding("server", "fail", f"{address} answers {answer.status_code}: {answer.text[:200]}", "see its log")
+
+
+def _settled(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Answers from integers against answers from the log."""
+    check = "settled answers"
+    holder = lock_holder(settings.data_path / "engine") if settings.resolved_engine_url.startswith("chdb") else None
+    if holder is not None:
+        yield Finding(check, "warn", f"not compared: process {holder} uses the store", "stop the server meanwhile")
+        return
+    if not settings.data_path.exists():
+        yield Finding(check, "ok", "nothing to compare yet")
+        return
+    if settings.settled_after < 0:
+        yield Finding(check, "warn", "turned off", "set CAMPANILE_SETTLED_AFTER to 0 or more")
+        return
+    found = asyncio.run(_verified(settings, clock))
+    differing = [name for each in found for name in each.differing]
+    if differing:
+        yield Finding(check, "fail", f"differ from the log: {', '.join(differing[:SHOWN])}", "please report this")
+        return
+    campaigns, compared = sum(each.settled for each in found), sum(each.compared for each in found)
+    others = sum(each.others for each in found)
+    note = f"; {others} others are answered from the log" if others else ""
+    yield Finding(check, "ok", f"{compared} answers about {campaigns} campaigns equal those of the log{note}")
+
+
+async def _verified(settings: Settings, clock: Clock) -> list[Verified]:
+    """A sample of every workspace."""
+    from campanile.app import build_services  # a whole server
+
+    chance = random.Random()  # noqa: S311  which campaigns are looked at is no secret
+    services = build_services(msgspec.structs.replace(settings, report_jobs=0), clock)
+    try:
+        found = []
+        for workspace in services.workspaces.list():
+            listed = services.campaigns.order(workspace.id).listed
+            chosen = chance.sample(listed, min(len(listed), SAMPLE))
+            campaigns = list(services.campaigns.get_many(workspace.id, chosen).values())
+            today = clock.now().date()
+            found.append(await verify(services.numbers, services.settled, workspace, campaigns, today, chance))
+        return found
+    finally:
+        await services.close()

@@ -143,11 +143,19 @@ class NumbersService:
 
     async def standing(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
         """Per campaign whose numbers stand still something that stays the same for as long as they do, by id."""
-        plain = [campaign for campaign in campaigns if not campaign.goals]
-        if self._settled is None or not plain:
+        return await self.entries(workspace, [campaign for campaign in campaigns if not campaign.goals])
+
+    async def entries(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
+        """The entries that campaigns are answered from now, by id; conversions that the server matches are not in
+        them."""
+        if self._settled is None or not campaigns:
             return {}
-        found = await self._settled.ready(workspace, plain, await self._children(workspace, plain))
-        return {plain[number].campaign_id: entry for number, entry in found.items()}
+        found = await self._settled.ready(workspace, campaigns, await self._children(workspace, campaigns))
+        return {campaigns[number].campaign_id: entry for number, entry in found.items()}
+
+    def from_log(self) -> NumbersService:
+        """The same without integers."""
+        return NumbersService(self._repository, self._campaigns, self._credits)
 
     async def measure(
         self,
