@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the PostgreSQL, Redis, NATS and Chromium programs that the tests start themselves, if this machine lacks them.
+# Install the programs that the tests start themselves, if this machine lacks them: PostgreSQL, Redis, NATS, Chromium, and
+# the shells whose completion is tried.
 set -euo pipefail
 
 missing=()
@@ -7,6 +8,8 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
 command -v nats-server >/dev/null || [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v zsh >/dev/null || missing+=(zsh)
+command -v fish >/dev/null || missing+=(fish)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

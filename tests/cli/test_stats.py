@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
 from campanile.cli.main import main
@@ -106,6 +109,68 @@ def test_csv_has_one_number_per_line(server: FakeServer, capsys: pytest.CaptureF
     assert values["conversion_goal_stats", "'=Goal", "revenue"] == "9.5"
     assert values["failure_breakdown", "", "f_c_removed"] == "1"
     assert {row["variation"] for row in rows} == {"all_variations"}
+
+
+def test_parquet_is_read_by_others(
+    server: FakeServer, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    path = tmp_path / "stats.parquet"
+    asked = ("--campaign", f"{7:024x}", "--from", "2025-10-01", "--to", "2025-10-20", "--format", "parquet")
+    assert run(server, *asked, "--output", str(path)) == 0
+    rows = polars.read_parquet(path).rows(named=True)
+    found = {(row["block"], row["metric"]): row["value"] for row in rows}
+    assert found["performance_stats", "sent"] == 1007
+    assert {row["start_date"] for row in rows} == {date(2025, 10, 1)}
+    assert capsysbinary.readouterr().out == b""
+    assert run(server, *asked) == 0
+    assert capsysbinary.readouterr().out == path.read_bytes()
+
+
+def test_parquet_without_its_package_is_refused_before_anything_is_asked(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert run(server, "--format", "parquet", "--output", "x.parquet") == 2
+    assert "pip install 'campanile[arrow]'" in capsys.readouterr().err
+    assert server.requests == []
+
+
+def test_files_are_written_where_they_can_be(
+    server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(server, "--format", "csv", "--output", str(tmp_path / "none" / "x.csv")) == 2
+    assert "cannot write" in capsys.readouterr().err
+    assert run(server, "--output", str(tmp_path / "x.txt")) == 3
+    assert "--output goes with" in capsys.readouterr().err
+
+
+def test_totals_of_long_ranges_are_put_together_and_what_is_not_known_is_named(
+    server: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--campaign", f"{7:024x}", "--to", "2025-10-20", "--last", "90d", "--format", "json")
+    assert run(server, *asked) == 0
+    captured = capsys.readouterr()
+    platforms = json.loads(captured.out)[f"{7:024x}"][0]["platforms"]
+    stats = platforms["EMAIL"]["locales"]["all_locales"]["variations"]["all_variations"]["performance_stats"]
+    assert (stats["sent"], "ctr" in stats) == (3 * 1007, False)
+    assert "Not known for more than 31 days" in captured.err
+    assert "performance_stats.ctr" in captured.err
+    assert len(server.requests) == 3
+
+
+def test_people_of_long_ranges_are_refused_or_labelled(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("--campaign", f"{7:024x}", "--to", "2025-10-20", "--last", "90d", "--metric-type", "UNIQUE")
+    assert run(server, *asked) == 3
+    captured = capsys.readouterr()
+    assert "must not be added up" in captured.err
+    assert "--window-days 30" in captured.err
+    assert (captured.out, server.requests) == ("", [])
+    assert run(server, *asked, "--window-days", "30", "--format", "json") == 0
+    assert [(part["start_date"], part["end_date"]) for part in json.loads(capsys.readouterr().out)] == [
+        ("2025-07-23", "2025-08-21"), ("2025-08-22", "2025-09-20"), ("2025-09-21", "2025-10-20"),
+    ]  # fmt: skip
+    assert run(server, *asked, "--window-days", "30") == 0
+    assert capsys.readouterr().out.count(", UNIQUE, conversions VIEW_THROUGH") == 3
 
 
 def test_csv_of_nothing_is_a_header() -> None:
