@@ -12,6 +12,7 @@ import pytest
 
 from campanile import __version__
 from campanile.cli.main import COMMANDS, main
+from campanile.cli.options import EXIT_CODES, FATAL, INTERRUPTED, OK, PROBLEMS, USAGE
 from campanile.errors import ConfigurationError
 from tests.cli.fake_server import running
 
@@ -103,6 +104,23 @@ def test_fatal_errors_are_one_line_and_code_2(tmp_path: Path) -> None:
         assert done.stderr.startswith("campanile: ")
         assert done.stderr.count("\n") == 1
         assert says in done.stderr
+
+
+def test_exit_codes_are_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
+    codes = {OK: 0, PROBLEMS: 1, FATAL: 2, USAGE: 3, INTERRUPTED: 130}
+    assert all(constant == number for constant, number in codes.items()), "scripts rely on them"
+    assert list(EXIT_CODES) == list(codes)
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |" in page
+
+
+def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_settings: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("campanile.cli.workspace.open_workspaces", interrupted)
+    assert main(["workspace", "list"]) == 130
 
 
 SERVER_PACKAGES = (

@@ -12,9 +12,8 @@ from cyclopts import App, Parameter
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Your shell.")], /) -> int:
     """Print a script that completes commands, flags and their values.
 
-    bash: campanile completion bash > ~/.local/share/bash-completion/completions/campanile
-    zsh: campanile completion zsh > DIR/_campanile, where DIR is in $fpath
-    fish: campanile completion fish > ~/.config/fish/completions/campanile.fish
+    Put it, for bash, into ~/.local/share/bash-completion/completions/campanile; for zsh, into _campanile in a folder
+    of $fpath; for fish, into ~/.config/fish/completions/campanile.fish.
     """
     from campanile.cli.main import COMMANDS, app
 

@@ -23,6 +23,15 @@ USAGE = 3
 INTERRUPTED = 130
 """Ended by Ctrl-C, as shells number it."""
 
+EXIT_CODES = {
+    OK: "done",
+    PROBLEMS: "done, and something that was found, asked for or sent is wrong: rows were rejected, a campaign is unknown",
+    FATAL: "not possible: the server cannot be reached or refuses, a file cannot be written, a package is missing",
+    USAGE: "called the wrong way; nothing was done",
+    INTERRUPTED: "ended by Ctrl-C",
+}
+"""What every command says by its exit code."""
+
 Data = Annotated[str | None, Parameter(help="Data folder of the server (CAMPANILE_DATA; ./data).")]
 Config = Annotated[Path | None, Parameter(env_var="CAMPANILE_CONFIG", help="Settings file in TOML.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]

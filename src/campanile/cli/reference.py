@@ -13,6 +13,7 @@ from pathlib import Path
 
 from campanile.app import OPERATIONS
 from campanile.cli.main import app
+from campanile.cli.options import EXIT_CODES
 from campanile.settings import ENVIRONMENT_PREFIX, Settings
 
 _HTTP = """\
@@ -65,7 +66,12 @@ def cli_page() -> str:
     parts = [
         "# Command line",
         "",
-        "Exit codes: 0 done, 1 done with problems, 2 not possible, 3 called the wrong way.",
+        "Answers go to standard output, remarks and errors to standard error; an error is one line. Colours are used on",
+        "terminals, unless `NO_COLOR` is set. [Shell completion](../client.md#completion-in-shells) knows all of this.",
+        "",
+        "| exit code | meaning |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()),
         "",
     ]
     for command in _commands():
