@@ -25,7 +25,7 @@ INTERRUPTED = 130
 
 EXIT_CODES = {
     OK: "done",
-    PROBLEMS: "done, and something that was found, asked for or sent is wrong: rows were rejected, a campaign is unknown",
+    PROBLEMS: "done, and something found, asked for or sent is wrong: rows were rejected, a campaign is unknown",
     FATAL: "not possible: the server cannot be reached or refuses, a file cannot be written, a package is missing",
     USAGE: "called the wrong way; nothing was done",
     INTERRUPTED: "ended by Ctrl-C",

@@ -66,8 +66,8 @@ def cli_page() -> str:
     parts = [
         "# Command line",
         "",
-        "Answers go to standard output, remarks and errors to standard error; an error is one line. Colours are used on",
-        "terminals, unless `NO_COLOR` is set. [Shell completion](../client.md#completion-in-shells) knows all of this.",
+        "Answers go to standard output, remarks and errors to standard error; an error is one line. Terminals get",
+        "colours, unless `NO_COLOR` is set. [Shell completion](../client.md#completion-in-shells) knows all of this.",
         "",
         "| exit code | meaning |",
         "|---|---|",
