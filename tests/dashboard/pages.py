@@ -39,6 +39,8 @@ PAGES: tuple[Page, ...] = (
     Page("reports", f"{W}/reports"),
     Page("report", f"{W}/reports/{{report}}"),
     Page("report-delete", f"{W}/reports/{{report}}/delete", "analyst"),
+    Page("report-new", f"{W}/reports/new", "analyst", "#preview li"),
+    Page("report-edit", f"{W}/reports/{{report}}/edit", "analyst", "#preview details"),
     Page("report-run", f"{W}/reports/runs/{{run}}"),
     Page("settings-apis", f"{W}/settings/apis"),
     Page("settings-key-regenerate", f"{W}/settings/apis/keys/{{key}}/regenerate", "admin"),

@@ -211,7 +211,7 @@ def test_pausing_resuming_duplicating_deleting(site: Site, base: str) -> None:
     assert "with its next slot" in analyst.get(page).text
     copy = analyst.post(f"{page}/duplicate", {"ticket": "t-1"}).headers["location"]
     assert copy == analyst.post(f"{page}/duplicate", {"ticket": "t-1"}).headers["location"]
-    draft = copy
+    draft = copy.removesuffix("/edit")
     assert "Copy of Comes and goes" in analyst.get(draft).text
     refused = analyst.post(f"{draft}/run", {"ticket": "t-2"})
     assert refused.status_code == 409

@@ -13,6 +13,7 @@ from litestar.params import FromPath, SkipValidation
 from campanile.dashboard.account.routes import account_routes
 from campanile.dashboard.arrival.routes import arrival_routes
 from campanile.dashboard.assets import ROOT
+from campanile.dashboard.builder.routes import builder_routes
 from campanile.dashboard.campaigns.routes import campaign_pages
 from campanile.dashboard.navigation import MAIN
 from campanile.dashboard.overview.routes import overview_pages
@@ -52,6 +53,7 @@ def dashboard_routes() -> list[HTTPRouteHandler]:
         *overview_pages(),
         *campaign_pages(),
         *report_pages(),
+        *builder_routes(),
         *settings_routes(),
         *webhook_routes(),
     ]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
+from campanile.errors import Problem
 from campanile.reports import offer
 from campanile.reports.columns import columns_by_key, default_keys
 from campanile.reports.expressions import ROUND_PLACES, ExpressionError, default_attribution, parse
@@ -132,16 +133,35 @@ def _expression(fields: Fields, channels: Sequence[str], model: str) -> str:
     if text is None:
         return ""
     path = fields.path("expression")
+    suggest = len(fields.find.problems) < SUGGESTING_PROBLEMS
+    for problem, position in expression_faults(text, channels, model, suggest=suggest):
+        place = "" if position is None else f" (at character {position})"
+        fields.find.add(problem.type, path, f"{path}: {problem.message}{place}.")
+    return text
+
+
+def expression_faults(
+    text: str, channels: Sequence[str], model: str, *, suggest: bool = True
+) -> list[tuple[Problem, int | None]]:
+    """What is wrong with an expression over the columns of these channels, and after how many characters.
+
+    Messages end without a full stop. `model` is the attribution model of the workspace.
+    """
     try:
         expression = parse(text, attribution=default_attribution(model))
     except ExpressionError as error:
-        place = "" if error.position is None else f" (at character {error.position})"
-        fields.find.add(error.code, path, f"{path}: {error.message.rstrip('.')}{place}.")
-    else:
-        suggest = len(fields.find.problems) < SUGGESTING_PROBLEMS
-        for problem, position in offer.faults(expression, channels, suggest=suggest):
-            fields.find.add(problem.type, path, f"{path}: {problem.message} (at character {position}).")
-    return text
+        return [(Problem(error.code, error.message.rstrip(".")), error.position)]
+    return list(offer.faults(expression, channels, suggest=suggest))
+
+
+def expression_columns(text: str, model: str) -> list[str]:
+    """Keys of the columns that an expression reads, each once.
+
+    Raises:
+        ExpressionError: it cannot be read.
+    """
+    references = parse(text, attribution=default_attribution(model)).references
+    return list(dict.fromkeys(reference.key for reference in references))
 
 
 def check_headers(

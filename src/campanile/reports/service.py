@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from campanile.reports.columns import ColumnDef, catalogue, columns_by_key, default_keys, is_active
+from campanile.reports.content import expression_columns, expression_faults
 from campanile.reports.definitions import DefinitionService, Draft, Page, View
 from campanile.reports.documents import document
 from campanile.reports.download.service import DownloadService
 from campanile.reports.listing import Query
-from campanile.reports.names import stem
+from campanile.reports.names import is_name, stem
 from campanile.reports.periods import AbsolutePeriod, Period, RollingPeriod, covered
 from campanile.reports.preview import Preview, PreviewService
 from campanile.reports.runs.schemas import ERRORS, UNFINISHED, File, Run, RunState
 from campanile.reports.runs.service import Query as RunQuery
 from campanile.reports.runs.service import RunService
+from campanile.reports.spec import STATUSES, delivery_types
 
 __all__ = [
     "ERRORS",
+    "STATUSES",
     "UNFINISHED",
     "AbsolutePeriod",
+    "ColumnDef",
     "DefinitionService",
     "DownloadService",
     "Draft",
@@ -32,7 +37,15 @@ __all__ = [
     "RunService",
     "RunState",
     "View",
+    "catalogue",
+    "columns_by_key",
     "covered",
+    "default_keys",
+    "delivery_types",
     "document",
+    "expression_columns",
+    "expression_faults",
+    "is_active",
+    "is_name",
     "stem",
 ]

@@ -50,6 +50,13 @@ _SUPPORTED: dict[str, int] = {
     **dict.fromkeys(("IN_APP", "ON_SITE"), 2),
 }
 """Channel → how many of the delivery types exist for it, in their order."""
+
+
+def delivery_types(channel: str) -> tuple[str, ...]:
+    """Those that exist for a channel token."""
+    return DELIVERY_TYPES[: _SUPPORTED[channel]]
+
+
 ALIASES = {token: channel for channel, token in CHANNELS.items() if channel != token}
 """Names of events and metrics for channels that reports call otherwise."""
 STATUSES: dict[str, str] = {

@@ -214,7 +214,7 @@ async def _change(visit: Visit, services: ReportGate, report_id: str, action: st
             copied = await only_once(
                 visit, services, lambda: definitions.duplicate(workspace, by, report_id).definition.id
             )
-            return await visit.redirect(visit.url(f"/reports/{copied}"), flash="This is the copy, a draft.")
+            return await visit.redirect(visit.url(f"/reports/{copied}/edit"), flash="This is the copy, a draft.")
         case "activate":
             await in_thread(partial(definitions.activate, workspace, report_id, by=by))
             return await visit.redirect(page, flash="The report is active.")

@@ -11,9 +11,9 @@ import msgspec
 
 from campanile.dashboard import formats, words
 from campanile.dashboard.reports import phrases
-from campanile.jobs.schedule import Schedule, Slot
+from campanile.jobs.schedule import Slot
 from campanile.reports.schemas import ReportSpec, Version
-from campanile.reports.service import ERRORS, UNFINISHED, Page, Query, Run, RunQuery, View, covered, stem
+from campanile.reports.service import ERRORS, UNFINISHED, Page, Period, Query, Run, RunQuery, View, covered, stem
 from campanile.workspaces.schemas import Workspace
 
 RUNS_SHOWN = 20
@@ -148,7 +148,7 @@ class ReportPages:
             row=self._row(workspace.id, view),
             facts=facts(spec),
             deliveries=phrases.deliveries(spec),
-            coming=coming(spec.name, spec.schedule, spec, planned, workspace.settings.timezone),
+            coming=coming(spec.name, _zone(spec), planned, workspace.settings.timezone, spec.period),
             runs=[run_row(run) for run in runs],
             older=older,
             versions=self._definitions.versions(workspace.id, definition_id),
@@ -206,18 +206,19 @@ def facts(spec: ReportSpec) -> list[tuple[str, str]]:
     return [*found, ("File", phrases.file_format(spec.format))]
 
 
-def coming(
-    name: str, schedule: Schedule | None, spec: ReportSpec | None, slots: Sequence[Slot], timezone: str
-) -> list[Coming]:
+def _zone(spec: ReportSpec) -> str:
+    return "UTC" if spec.schedule is None else spec.schedule.time_zone
+
+
+def coming(name: str, zone: str, slots: Sequence[Slot], timezone: str, period: Period | None = None) -> list[Coming]:
     """Planned runs in words.
 
     Args:
-        spec: for the days they are about; None while it is not known.
+        zone: of the schedule.
         timezone: of the workspace.
+        period: for the days they are about; None while it is not known.
     """
-    if schedule is None:
-        return []
-    own, theirs = ZoneInfo(schedule.time_zone), ZoneInfo(timezone)
+    own, theirs = ZoneInfo(zone), ZoneInfo(timezone)
     found = []
     for slot in slots:
         local, here = slot.at.astimezone(own), slot.at.astimezone(theirs)
@@ -225,10 +226,10 @@ def coming(
         found.append(
             Coming(
                 at=slot.at,
-                when=f"{phrases.WEEKDAYS[local.weekday()]}, {formats.moment(local, schedule.time_zone)}",
+                when=f"{phrases.WEEKDAYS[local.weekday()]}, {formats.moment(local, zone)}",
                 elsewhere="" if same else f"{here:%a} {formats.moment(here, timezone)} in {timezone}",
                 file_name=f"{stem(name)}_{slot.file_date:%Y%m%d}",
-                days="" if spec is None else phrases.days(*covered(spec.period, slot.file_date)),
+                days="" if period is None else phrases.days(*covered(period, slot.file_date)),
             )
         )
     return found

@@ -1,0 +1,1 @@
+"""The report builder: three steps, a live preview, drafts."""
