@@ -47,6 +47,7 @@ class RowConversions:
             as_of=as_of,
             start=epoch_milliseconds(window.start) - reach,
             end=epoch_milliseconds(window.end),
+            since=0,
         )
         recent = {row[0] for row in touched}
         asking = [item for item in asking if item.campaign_id in recent]

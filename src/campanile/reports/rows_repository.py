@@ -100,8 +100,11 @@ class RowsRepository:
             as_of=as_of,
             start=epoch_milliseconds(window.start),
             end=epoch_milliseconds(window.end),
+            since=0,
         )
-        cells = self._engine.ask("active_snapshots", workspace, as_of=as_of, first=window.first, last=window.last)
+        cells = self._engine.ask(
+            "active_snapshots", workspace, as_of=as_of, first=window.first, last=window.last, since=0
+        )
         return {row[0] for row in events} | {row[0] for row in cells}
 
     def activity(self, workspace: str, members: Collection[str], start: int, end: int, as_of: int) -> list[Activity]:
