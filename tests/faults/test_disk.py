@@ -12,6 +12,7 @@ import pytest
 
 from tests.faults.refusals import assert_refused_clearly
 from tests.support.engines import stored_event_ids
+from tests.support.processes import read_only
 from tests.support.server import Server, running_server
 from tests.support.traffic import Reader, Sender
 
@@ -137,18 +138,3 @@ def test_a_data_folder_that_cannot_be_written_is_named_at_start(tmp_path: Path) 
         server.start()
     assert str(server.data) in str(caught.value)
     assert "Traceback" not in str(caught.value)
-
-
-@contextlib.contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """Take the write permission from every folder in `folder`, itself included."""
-    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
-    modes = [path.stat().st_mode for path in folders]
-    for path, mode in zip(folders, modes, strict=True):
-        path.chmod(mode & ~0o222)
-    try:
-        yield
-    finally:
-        for path, mode in zip(folders, modes, strict=True):
-            with contextlib.suppress(FileNotFoundError):  # the engine may have cleaned up meanwhile
-                path.chmod(mode)

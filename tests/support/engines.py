@@ -18,6 +18,15 @@ client.close()
 """
 
 
+PRINT_EVENTS = """\
+import sys, clickhouse_connect
+client = clickhouse_connect.get_client(interface="chdb", path=sys.argv[1])
+for (text,) in client.query("SELECT toString(tuple(*)) FROM campanile.events").result_rows:
+    print(text)
+client.close()
+"""
+
+
 class EmbeddedEngine:
     """The chDB of this test process: opened at the first use, emptied for every test, closed for tests that open
     a folder of their own."""
@@ -53,5 +62,14 @@ def open_migrated(settings: Settings) -> Engine:
 
 def stored_event_ids(data: Path) -> list[str]:
     """Every event in the log of a stopped server, read past our own code and in a process of its own."""
-    command = [sys.executable, "-c", LIST_EVENT_IDS, str(data / "engine" / "store")]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout.split()
+    return _printed(LIST_EVENT_IDS, data).split()
+
+
+def stored_texts(data: Path) -> str:
+    """Every value of every event in the log of a stopped server, as text."""
+    return _printed(PRINT_EVENTS, data)
+
+
+def _printed(program: str, data: Path) -> str:
+    command = [sys.executable, "-c", program, str(data / "engine" / "store")]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout

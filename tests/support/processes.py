@@ -75,6 +75,21 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Take the write permission from every folder in `folder`, itself included."""
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    modes = [path.stat().st_mode for path in folders]
+    for path, mode in zip(folders, modes, strict=True):
+        path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path, mode in zip(folders, modes, strict=True):
+            with contextlib.suppress(FileNotFoundError):  # the engine may have cleaned up meanwhile
+                path.chmod(mode)
+
+
 def _sweep(base: Path) -> None:
     """Remove the folders of test processes that were killed."""
     for folder in base.glob("campanile-*-*-*"):
