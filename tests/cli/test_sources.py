@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from campanile.cli.importer.sources import MAX_ROW_BYTES, BadRow, Position, Row, expand, fingerprint, open_source
+from campanile.cli.importer.places import LocalFile, fingerprint
+from campanile.cli.importer.sources import MAX_ROW_BYTES, BadRow, Position, Row, expand, open_source
 from campanile.errors import InvalidInput
 
 CSV = '\ufeffid,note,attributes.x\r\n1,"two\nlines, and ""quotes""",3\r\n\r\n2,,Größe\r\n3,plain,\r\n'
@@ -159,16 +160,16 @@ def test_the_fingerprint_sees_both_ends_and_the_size(tmp_path: Path) -> None:
     path = tmp_path / "x"
     base = bytearray(json.dumps(list(range(500_000))).encode())
     path.write_bytes(base)
-    first = fingerprint(path)
+    first = fingerprint(LocalFile(str(path)))
     assert len(base) > 2 * 1024 * 1024
     seen = {first}
     for position in (0, len(base) - 1):
         changed = bytearray(base)
         changed[position] ^= 1
         path.write_bytes(changed)
-        seen.add(fingerprint(path))
+        seen.add(fingerprint(LocalFile(str(path))))
     path.write_bytes(base + b" ")
-    seen.add(fingerprint(path))
+    seen.add(fingerprint(LocalFile(str(path))))
     assert len(seen) == 4
     path.write_bytes(base)
-    assert fingerprint(path) == first
+    assert fingerprint(LocalFile(str(path))) == first

@@ -13,8 +13,9 @@ from campanile.cli.connection import DEFAULT_SERVER, ClientKey, Server, ServerFa
 from campanile.cli.importer import campaigns, progress
 from campanile.cli.importer.batches import MAX_BATCH, Batch, batches, send
 from campanile.cli.importer.mapping import Converter, MappingFile, read_mapping
+from campanile.cli.importer.places import fingerprint
 from campanile.cli.importer.run import FileImport, Plan
-from campanile.cli.importer.sources import Format, Position, Source, expand, fingerprint, open_source
+from campanile.cli.importer.sources import Format, Position, Source, expand, open_source
 from campanile.cli.importer.state import Counters
 from campanile.cli.options import WrongUsage, constants_of
 from campanile.cli.output import stderr, stdout, table
@@ -42,7 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def import_files(
-    *files: Annotated[str, Parameter(help="Files, folders or patterns; - is standard input.")],
+    *files: Annotated[str, Parameter(help="Files, folders or patterns; s3://BUCKET/KEY; - is standard input.")],
     workspace: Workspace = "",
     server: Server = DEFAULT_SERVER,
     key: ClientKey = "",
@@ -152,7 +153,7 @@ def _holds_campaigns(name: str, options: Options) -> bool:
 
 
 def _converter(source: Source, options: Options) -> Converter:
-    prefix = f"imp:{fingerprint(source.path)[:16]}:" if source.path else ""
+    prefix = f"imp:{fingerprint(source.place)[:16]}:" if source.place else ""
     return Converter(
         None if options.retry else source.columns,
         options.mapping,
@@ -234,7 +235,7 @@ class _Run:
         try:
             job.run(display.update)
         except ClientError as error:
-            again = "the same command goes on from here" if source.path else "standard input has to be sent again"
+            again = "the same command goes on from here" if source.place else "standard input has to be sent again"
             raise ServerFailed(f"{source.name}: {error}; {job.counters.rows:,} rows are in, {again}") from error
         finally:
             display.finish()

@@ -15,7 +15,8 @@ from campanile.cli.importer import state as states
 from campanile.cli.importer.batches import Batch, Outcome, batches, send
 from campanile.cli.importer.errors import ErrorFile
 from campanile.cli.importer.mapping import Converter
-from campanile.cli.importer.sources import ERRORS_SUFFIX, Source, fingerprint
+from campanile.cli.importer.places import fingerprint
+from campanile.cli.importer.sources import ERRORS_SUFFIX, Source
 from campanile.cli.importer.state import Counters, State
 from campanile.client import Client
 from campanile.errors import CampanileError, InvalidInput
@@ -63,8 +64,9 @@ class FileImport:
         self._client = client
         self._plan = plan
         self._stopping = stopping or threading.Event()
-        self._state_path = states.state_path(source.path) if source.path else None
-        self.error_file = ErrorFile(plan.errors or Path(f"{source.path or 'stdin'}{ERRORS_SUFFIX}"))
+        beside = source.place.beside if source.place else None
+        self._state_path = states.state_path(beside) if beside else None
+        self.error_file = ErrorFile(plan.errors or Path(f"{beside or 'stdin'}{ERRORS_SUFFIX}"))
         self.warnings: dict[str, int] = {}
         self.resumed_rows = 0
         """Rows that an earlier, interrupted run had finished."""
@@ -76,8 +78,7 @@ class FileImport:
         return self._state.counters
 
     def _load(self) -> State:
-        path = self._source.path
-        identity = fingerprint(path) if path else ""
+        identity = fingerprint(self._source.place) if self._source.place else ""
         mapping = f"{self._converter.digest()}:{self._client.workspace_id}"
         fresh = State(fingerprint=identity, mapping=mapping)
         if self._state_path is None and self._plan.resume:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
-import hashlib
 import io
 import sys
 import zlib
@@ -16,16 +15,13 @@ from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
+from campanile.cli.importer.places import BUFFER_BYTES, SCHEME, LocalFile, Place, listed, place_of
 from campanile.errors import InvalidInput
 
 Format = Literal["ndjson", "csv", "parquet"]
 
 MAX_ROW_BYTES = 2 * 1024 * 1024
 """Longest line of a text file; campaign documents may have 1 MiB, events far less."""
-FINGERPRINT_BYTES = 1024 * 1024
-"""Bytes at each end of a file that its fingerprint covers."""
-BUFFER_BYTES = 1024 * 1024
-"""Bytes read from a file at a time."""
 PARQUET_ROWS = 4_096
 """Rows decoded from a Parquet file at a time."""
 SUFFIXES: dict[str, Format] = {
@@ -72,7 +68,7 @@ class Source(ABC):
 
     name: str
     """As the user wrote it."""
-    path: Path | None
+    place: Place | None
     """None: standard input."""
     format: Format
     columns: tuple[str, ...] | None
@@ -95,13 +91,17 @@ class Source(ABC):
 def expand(names: Sequence[str]) -> list[str]:
     """Files named directly, by folder or by pattern, in order of their names; `-` is standard input.
 
+    In buckets a folder is an address that ends with a slash.
+
     Raises:
         InvalidInput: a name stands for nothing.
     """
     files: list[str] = []
     for name in names:
         path = Path(name)
-        if name == "-" or path.is_file():
+        if name.startswith(SCHEME):
+            files += _objects(name)
+        elif name == "-" or path.is_file():
             files.append(name)
         elif path.is_dir():
             files += sorted(str(entry) for entry in path.iterdir() if entry.is_file() and _is_input(entry.name))
@@ -115,14 +115,13 @@ def expand(names: Sequence[str]) -> list[str]:
     return files
 
 
-def fingerprint(path: Path) -> str:
-    """Identity of a file's content: its size and both ends."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        first = hashlib.sha256(stream.read(FINGERPRINT_BYTES)).hexdigest()
-        stream.seek(max(0, size - FINGERPRINT_BYTES))
-        last = hashlib.sha256(stream.read(FINGERPRINT_BYTES)).hexdigest()
-    return hashlib.sha256(f"{size}:{first}:{last}".encode()).hexdigest()
+def _objects(name: str) -> list[str]:
+    if not name.partition("?")[0].endswith("/"):
+        return [name]
+    files = [each for each in listed(name) if _is_input(each.partition("?")[0])]
+    if not files:
+        raise InvalidInput(f"there is no file in {name}")
+    return files
 
 
 def _is_input(name: str) -> bool:
@@ -136,29 +135,29 @@ def open_source(name: str, *, format: Format | None = None, delimiter: str = "",
     Raises:
         InvalidInput: it cannot be read, or its format is unknown.
     """
+    place: Place | None = None
+    size: int | None = None
     if name == "-":
         stream = cast(io.BufferedReader, sys.stdin.buffer)
-        path, size = None, None
     else:
-        path = Path(name)
         try:
-            stream = cast(io.BufferedReader, path.open("rb", buffering=BUFFER_BYTES))
+            place = place_of(name)
+            stream, size = place.open(), place.size
         except OSError as error:
-            raise InvalidInput(f"cannot read {name}: {error.strerror}") from error
-        size = path.stat().st_size
+            raise InvalidInput(f"cannot read {name}: {error.strerror or error}") from error
     try:
-        chosen = format or _format_of(name) or _format_of_content(stream.peek(4))
+        chosen = format or _format_of(name.partition("?")[0]) or _format_of_content(stream.peek(4))
         if chosen is None:
             raise InvalidInput(f"{name}: unknown format, say --format ndjson, csv or parquet")
         if chosen != "parquet":
-            return TextSource(name, path, stream, chosen, size=size, delimiter=delimiter, null=null)
+            return TextSource(name, place, stream, chosen, size=size, delimiter=delimiter, null=null)
+        if place is None or size is None:
+            raise InvalidInput("Parquet cannot be read from standard input")
+        return ParquetSource(place, stream, size)
     except InvalidInput:
-        stream.close()
+        if place is not None:
+            stream.close()
         raise
-    if path is None:
-        raise InvalidInput("Parquet cannot be read from standard input")
-    stream.close()
-    return ParquetSource(name, path)
 
 
 def _format_of(name: str) -> Format | None:
@@ -178,7 +177,7 @@ class TextSource(Source):
     def __init__(
         self,
         name: str,
-        path: Path | None,
+        place: Place | None,
         raw: io.BufferedReader,
         format: Format,
         *,
@@ -187,7 +186,7 @@ class TextSource(Source):
         null: str,
     ) -> None:
         self.name = name
-        self.path = path
+        self.place = place
         self.format = format
         self.size = size
         self._raw = raw
@@ -239,7 +238,7 @@ class TextSource(Source):
 
     def close(self) -> None:
         self._stream.close()
-        if self.path is not None:
+        if self.place is not None:
             self._raw.close()
 
     def rows(self, start: Position) -> Iterator[Row]:
@@ -249,7 +248,7 @@ class TextSource(Source):
             yield from (self._csv_rows if self.format == "csv" else self._json_rows)(start.row)
 
     def _skip(self, count: int) -> None:
-        if not self._compressed and self.path is not None:
+        if not self._compressed and self.place is not None:
             self._stream.seek(count, io.SEEK_CUR)
             self._offset += count
             return
@@ -335,18 +334,20 @@ def _is_text(field: str) -> bool:
 class ParquetSource(Source):
     """A Parquet file; nested structs stay objects."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, place: Place, stream: io.BufferedReader, size: int) -> None:
         import pyarrow as pa  # comes with the server packages
         import pyarrow.parquet as pq
 
-        self.name = name
-        self.path = path
+        self.name = place.name
+        self.place = place
         self.format = "parquet"
-        self.size = self._size = path.stat().st_size
+        self.size = self._size = size
+        self._stream = stream
         try:
-            self._file = pq.ParquetFile(path)
+            # Local files are mapped into memory by their name, which is faster.
+            self._file = pq.ParquetFile(place.name if isinstance(place, LocalFile) else stream)
         except (pa.ArrowException, OSError) as error:
-            raise InvalidInput(f"{name} is not a Parquet file: {error}") from error
+            raise InvalidInput(f"{place.name} is not a Parquet file: {error}") from error
         self.columns = tuple(self._file.schema_arrow.names)
         self._total = max(1, int(self._file.metadata.num_rows))
         self._done = 0
@@ -356,6 +357,7 @@ class ParquetSource(Source):
 
     def close(self) -> None:
         self._file.close()
+        self._stream.close()
 
     def rows(self, start: Position) -> Iterator[Row]:
         number = 0

@@ -145,22 +145,27 @@ def open_store(url: str) -> FileStore:
         except (OSError, BaseError) as error:
             raise ConfigurationError(f"cannot use the folder {folder}: {error}", attribute="files_url") from error
     if parts.scheme == "s3" and parts.netloc:
-        return FileStore(_bucket(parts.netloc, parts.path.strip("/"), parts.query))
+        return FileStore(open_bucket(parts.netloc, parts.path.strip("/"), parts.query))
     raise ConfigurationError("files_url must be file:///folder or s3://bucket/prefix", attribute="files_url")
 
 
-def _bucket(name: str, prefix: str, query: str) -> S3Store:
+def open_bucket(name: str, prefix: str, query: str, *, attribute: str = "files_url") -> S3Store:
+    """A bucket by its name, the folder in it, and the options of its URL; `attribute` names the URL in errors.
+
+    Raises:
+        ConfigurationError: an option is unknown or wrong.
+    """
     options = {key: values[-1] for key, values in parse_qs(query).items()}
     config: dict[str, Any] = {key: options.pop(key) for key in ("endpoint", "region") if key in options}
     if options:
         raise ConfigurationError(
-            f"files_url has an unknown option: {', '.join(sorted(options))}", attribute="files_url"
+            f"{attribute} has an unknown option: {', '.join(sorted(options))}", attribute=attribute
         )
     plain = config.get("endpoint", os.environ.get("AWS_ENDPOINT_URL", "")).startswith("http://")
     try:
         return S3Store(name, prefix=prefix or None, client_options={"allow_http": plain}, **config)
     except (BaseError, ValueError) as error:
-        raise ConfigurationError(f"files_url cannot be used: {error}", attribute="files_url") from error
+        raise ConfigurationError(f"{attribute} cannot be used: {error}", attribute=attribute) from error
 
 
 def _key(file_id: str) -> str:
