@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import socket
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from campanile.client import ClientError, Refused, SendingStopped, Unreachable
-from tests.client.callers import KINDS, Caller
+from tests.client.callers import Caller
 from tests.client.faulty import (
     DATE,
     EPOCH,
@@ -26,7 +25,6 @@ from tests.client.faulty import (
     page,
     replying,
     reset,
-    running,
     silence,
     status,
 )
@@ -36,18 +34,6 @@ EVENTS = [{"event_id": f"e{number}", "type": "click", "user_id": "u"} for number
 TAKEN = {"received": 3, "accepted": 2, "duplicates": 0, "rejected": 1}
 CONTENT = b"PK\x03\x04" + bytes(range(256)) * 100
 ETAG = f'"{sha256(CONTENT).hexdigest()}"'
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[FaultyServer]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
 
 
 def asked(server: FaultyServer, kind: str, *replies: Reply, **options: Any) -> Caller:

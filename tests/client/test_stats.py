@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,22 +12,10 @@ from hypothesis import strategies as st
 from campanile.client import ClientError, NotAdditive, Stats, Unreachable, Window, WindowStats, WrongQuestion
 from campanile.client.merging import merge
 from campanile.client.windows import MAX_DAYS, WINDOW_DAYS, distinct, groups, parse_day, windows
-from tests.client.callers import KINDS, Caller
-from tests.client.faulty import FaultyServer, ok, page, running, tree
+from tests.client.callers import Caller
+from tests.client.faulty import FaultyServer, ok, page, tree
 
 FIRST = date(2025, 1, 1)
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[FaultyServer]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
 
 
 def sent(number: int) -> dict[str, Any]:

@@ -105,14 +105,6 @@ class Client(Blocking):
         """Close the connections."""
         self._driver.close()
 
-    @property
-    def base_url(self) -> str:
-        return self._driver.session.base_url
-
-    @property
-    def workspace_id(self) -> str:
-        return self._driver.session.workspace_id
-
     stats = blocking(stats)
     stats_page = blocking(stats_page)
     experiment = blocking(experiment)
@@ -167,14 +159,6 @@ class AsyncClient(Awaiting):
     async def close(self) -> None:
         """Close the connections."""
         await self._driver.close()
-
-    @property
-    def base_url(self) -> str:
-        return self._driver.session.base_url
-
-    @property
-    def workspace_id(self) -> str:
-        return self._driver.session.workspace_id
 
     stats = awaiting(stats)
     stats_page = awaiting(stats_page)

@@ -227,65 +227,66 @@ def _unreachable(session: Session, error: httpx.RequestError) -> Unreachable:
     return Unreachable(f"cannot reach {session.base_url}: {text}", arrived=not surely_not)
 
 
-class Blocking:
+Driver = TypeVar("Driver", BlockingDriver, AsyncDriver)
+
+
+class Asking(Generic[Driver]):
+    """Whatever has questions as methods."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver: Driver = driver
+
+    @property
+    def base_url(self) -> str:
+        """Of the server that is asked."""
+        return self._driver.session.base_url
+
+    @property
+    def workspace_id(self) -> str:
+        """Of the workspace that is asked about."""
+        return self._driver.session.workspace_id
+
+
+class Blocking(Asking[BlockingDriver]):
     """Questions that are asked with blocking calls."""
 
-    def __init__(self, driver: BlockingDriver) -> None:
-        self._driver = driver
 
-
-class Awaiting:
+class Awaiting(Asking[AsyncDriver]):
     """Questions that are asked with `await`."""
-
-    def __init__(self, driver: AsyncDriver) -> None:
-        self._driver = driver
 
 
 def blocking(question: Callable[Concatenate[Session, P], Steps[Result]]) -> Callable[Concatenate[Blocking, P], Result]:
     """A question as a method of the blocking client."""
-
-    @functools.wraps(question)
-    def ask(client: Blocking, /, *args: P.args, **kwargs: P.kwargs) -> Result:
-        driver = client._driver
-        return driver.run(question(driver.session, *args, **kwargs))
-
-    return ask
+    return _method(question, BlockingDriver.run)
 
 
 def blocking_items(
     question: Callable[Concatenate[Session, P], Stream[Item]],
 ) -> Callable[Concatenate[Blocking, P], Iterator[Item]]:
     """A question with many answers as a method of the blocking client."""
-
-    @functools.wraps(question)
-    def ask(client: Blocking, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Item]:
-        driver = client._driver
-        return driver.items(question(driver.session, *args, **kwargs))
-
-    return ask
+    return _method(question, BlockingDriver.items)
 
 
 def awaiting(
     question: Callable[Concatenate[Session, P], Steps[Result]],
 ) -> Callable[Concatenate[Awaiting, P], Awaitable[Result]]:
     """A question as a method of the async client."""
-
-    @functools.wraps(question)
-    def ask(client: Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[Result]:
-        driver = client._driver
-        return driver.run(question(driver.session, *args, **kwargs))
-
-    return ask
+    return _method(question, AsyncDriver.run)
 
 
 def awaiting_items(
     question: Callable[Concatenate[Session, P], Stream[Item]],
 ) -> Callable[Concatenate[Awaiting, P], AsyncIterator[Item]]:
     """A question with many answers as a method of the async client."""
+    return _method(question, AsyncDriver.items)
+
+
+def _method(question: Callable[..., Any], perform: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Ask the question by a way of the driver; the four above say what types that gives."""
 
     @functools.wraps(question)
-    def ask(client: Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Item]:
+    def ask(client: Asking[Any], /, *args: Any, **kwargs: Any) -> Any:
         driver = client._driver
-        return driver.items(question(driver.session, *args, **kwargs))
+        return perform(driver, question(driver.session, *args, **kwargs))
 
     return ask
