@@ -132,7 +132,7 @@ class Client(Blocking):
 
 
 class AsyncClient(Awaiting):
-    """As `Client`, with `await`; for asyncio and trio."""
+    """As `Client`, with `await`."""
 
     def __init__(
         self,

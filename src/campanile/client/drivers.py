@@ -127,7 +127,7 @@ class _BlockingExchange:
 
 
 class AsyncDriver:
-    """Asks questions on an event loop (asyncio or trio)."""
+    """Asks questions on an event loop."""
 
     def __init__(self, session: Session, timeout: float, transport: httpx.AsyncBaseTransport | None) -> None:
         self.session = session

@@ -21,6 +21,10 @@ BATCH_EVENTS = 10_000
 """Events of one request; the most the server takes."""
 BATCH_BYTES = 4 * 1024 * 1024
 """Bytes of one request before compression: below the 5 MiB the server takes on the wire, even if nothing shrinks."""
+BATCH_DAYS = 33
+"""Days, as events write them, of one request. The server takes 100 UTC days; one written day touches up to three."""
+MILLISECONDS_FROM = 1e11
+"""Times that are numbers are milliseconds since 1970 from here on, and seconds below."""
 MAX_ERRORS_PER_REQUEST = 10_000
 """The most problems the server lists in one answer."""
 GZIP_LEVEL = 3
@@ -62,6 +66,7 @@ class _Batch(msgspec.Struct):
     """Position of the first one."""
     lines: list[bytes] = []
     size: int = 0
+    days: set[object] = set()
 
 
 def send_events(
@@ -158,14 +163,23 @@ def _batches(events: Iterable[Mapping[str, Any]]) -> Iterator[_Batch]:
     encoder = msgspec.json.Encoder()
     batch = _Batch(start=0)
     for index, event in enumerate(events):
-        line = encoder.encode(event)
-        if batch.lines and (len(batch.lines) >= BATCH_EVENTS or batch.size + len(line) + 1 > BATCH_BYTES):
+        line, day = encoder.encode(event), _day(event.get("time", event.get("ts")))
+        full = len(batch.lines) >= BATCH_EVENTS or batch.size + len(line) + 1 > BATCH_BYTES
+        if batch.lines and (full or (day not in batch.days and len(batch.days) >= BATCH_DAYS)):
             yield batch
             batch = _Batch(start=index)
         batch.lines.append(line)
         batch.size += len(line) + 1
+        batch.days.add(day)
     if batch.lines:
         yield batch
+
+
+def _day(time: object) -> object:
+    """What stands for the day of an event; the server looks closer."""
+    if isinstance(time, int | float):
+        return time // (86_400_000 if time >= MILLISECONDS_FROM else 86_400)
+    return str(time)[:10]
 
 
 def _halves(batch: _Batch, key: str) -> list[tuple[_Batch, str]]:
