@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_spreadsheet_from_a_server(tmp_path: Path) -> None:
-    with running_server(tmp_path / "data") as server:
+    # A minute of looking whether the report is there is more than callers may usually ask.
+    with running_server(tmp_path / "data", {"report_calls": "1000000"}) as server:
         keys = server.create_workspace("Shop")
         manage = httpx.Client(base_url=server.url, auth=(keys.workspace_id, keys.manage_key), timeout=60)
         ingest = httpx.Client(base_url=server.url, auth=(keys.workspace_id, keys.ingest_key), timeout=60)
