@@ -10,7 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from campanile.client import Client, Refused, RetryPolicy, Unreachable
+from campanile.client import Client, Refused, RetryPolicy, Unreachable, moengage
 from campanile.client.retries import parse_retry_after
 
 OK = {"received": 2, "accepted": 1, "duplicates": 1, "rejected": 0, "status": "ok", "something_new": 1}
@@ -144,6 +144,35 @@ def test_an_answer_of_another_kind_of_server_is_reported() -> None:
     for answer in (httpx.Response(200, text="<html>"), httpx.Response(200, json={"hello": 1})):
         with pytest.raises(Unreachable, match="unknown form"):
             client_of(lambda _request, answer=answer: answer).post_events(b"{}")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("number", "address"),
+    [
+        (1, "https://api-01.moengage.com"),
+        ("06", "https://api-06.moengage.com"),
+        ("5", "https://api-05.moengage.com"),
+        (101, "https://api-101.moengage.com"),
+    ],
+)
+def test_data_centres_have_numbers(number: int | str, address: str) -> None:
+    assert moengage(number) == address
+    assert Client(moengage(number), "W", "k").base_url == address
+
+
+@pytest.mark.parametrize("number", [0, 7, 100, "x", "", "1" * 99])
+def test_there_are_no_other_data_centres(number: int | str) -> None:
+    with pytest.raises(ValueError, match="there are 01, 02, 03, 04, 05, 06, 101"):
+        moengage(number)
+
+
+def test_an_address_that_is_none_is_refused_and_secrets_are_not_shown() -> None:
+    with pytest.raises(ValueError, match="begins with http"):
+        Client("server.example", "W", "some-key")
+    client = Client("http://server.example", "W", "some-key")
+    shown = repr(client) + repr(vars(client)) + repr(client._driver.session)
+    assert "some-key" not in shown
+    assert client._driver.session.headers["Authorization"].split()[1] not in shown
 
 
 def test_stats_asks_as_the_wire_contract_says() -> None:
