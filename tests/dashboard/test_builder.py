@@ -306,6 +306,9 @@ def test_formulas_are_checked_while_they_are_written(site: Site, base: str) -> N
 
 
 def test_campaigns_are_found_and_picked(site: Site, base: str) -> None:
+    link = f"{base}/new?campaign={MAIL}"
+    assert link in site.people["analyst"].get(f"/w/{site.id}/campaigns/{MAIL}").text
+    assert link not in site.viewer.get(f"/w/{site.id}/campaigns/{MAIL}").text
     page = site.people["analyst"].get(f"{base}/new?campaign={MAIL}&campaign=unknown").text
     assert f'value="{MAIL}"' in page
     assert 'value="EMAIL" id="channel-EMAIL" checked' in page
