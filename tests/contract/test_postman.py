@@ -23,19 +23,19 @@ from tests.support.server import Credentials, Server, running_server
 
 NEWMAN = Path(__file__).parent.parent / "node_modules" / "newman" / "bin" / "newman.js"
 DOCUMENT = document(OPERATIONS)
-SUCCEED = {
-    "Statistics of campaigns": {200},
-    "Events in": {200},
-    "Counts in": {200},
-    "Create or replace a campaign": {200, 201},
-    "Many campaigns at once": {200},
-    "Find campaigns": {200},
-    "Names, parents and reach": {200},
-    "Find campaigns (version 5)": {200},
-    "One campaign (version 5)": {200},
-    "Download a report": {200},
+FAIL = {
+    "Runs of a parent campaign": {400},  # the campaign of the examples has no runs
+    "Run a report for past slots": {422},  # it has none before today
+    "Carry out a failed run once more": {409},
+    "End a run": {200, 202, 409},  # it may be over
+    "What the files of a run hold": {200, 404, 409},
+    "Download the file of a run": {200, 404, 409},
+    "Mail the file of a run": {409},  # as long as there is none
+    "Download a daily dump": {400},
+    "Download by the link of an e-mail": {404},
+    "Handshake of WhatsApp": {403, 404},  # the hook is one of Postmark
 }
-"""Names of requests that must not only be answered as described, but succeed."""
+"""Requests that cannot succeed, or need time, in a new workspace; all others must."""
 
 
 def items(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -92,7 +92,7 @@ def finished_file(server: Server, owner: Credentials) -> str:
             return state["status"] in ("SUCCESSFUL", "FAILED")
 
         wait_until(done, seconds=60, what="the report")
-        assert state["status"] == "SUCCESSFUL", state
+        assert state["status"] == "SUCCESSFUL", state.get("error")
     name: str = state["file_name"]
     return name
 
@@ -114,5 +114,10 @@ def test_newman_runs_it_against_a_server(server: Server, tmp_path: Path) -> None
     for execution in result["executions"]:
         codes.setdefault(execution["item"]["name"], set()).add(execution["response"]["code"])
     assert len(codes) > 40
-    assert {name: code for name, code in codes.items() if name in SUCCEED and not code <= SUCCEED[name]} == {}
-    assert set(SUCCEED) <= set(codes)
+    wrong = {
+        name: found - FAIL.get(name, set())
+        for name, found in codes.items()
+        if not all(code in FAIL[name] if name in FAIL else code < 300 for code in found)
+    }
+    assert wrong == {}
+    assert set(FAIL) <= set(codes)

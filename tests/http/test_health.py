@@ -75,7 +75,7 @@ def test_metrics() -> None:
     get("/healthz")
     response = get("/metrics")
     assert response.status_code == 200
-    assert response.headers["content-type"].startswith("text/plain")
+    assert response.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
     assert 'campanile_http_requests_total{method="GET",route="/healthz",status="200"}' in response.text
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 DAY = "2026-03-18"
 TIME = "2026-03-18T11:00:00Z"
+EPOCH = 1773831600
+"""The same instant in seconds."""
 CAMPAIGN = "64a1b2c3d4e5f6a7b8c9d0e1"
 WORKSPACE = "WSDEMO000000000000000001"
 
@@ -33,6 +35,15 @@ _REPORT: dict[str, Any] = {
     "delivery": {"rest_api": True},
     "on_empty": "header_only",
 }
+_DELIVERY = {
+    "RecordType": "Delivery", "MessageID": "m-1", "Recipient": "ana@example.com", "DeliveredAt": TIME,
+    "Metadata": {"campaign_id": CAMPAIGN, "user_id": "user-1"},
+}  # fmt: skip
+_STREAM = {
+    "event_name": "Notification Clicked Android", "event_code": "NOTIFICATION_CLICKED_MOE", "event_uuid": "moe-1",
+    "event_time": EPOCH, "uid": "user-1", "event_attributes": {"campaign_id": CAMPAIGN},
+}  # fmt: skip
+_ACTION = {"action": "purchase", "attributes": {"value": 49.9}, "user_time": EPOCH}
 _V1, _V5 = "/core-services/v1/campaigns", "/v5/campaigns"
 
 BODIES: dict[tuple[str, str], Any] = {
@@ -57,6 +68,13 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v1/reports/{report_id}/backfill"): {"from": DAY, "to": DAY},
     ("POST", "/v1/report-previews"): _REPORT,
     ("POST", "/v1/report-runs/{run_id}/send"): {"recipients": ["ana@example.com"]},
+    ("POST", "/v1/hooks"): {"provider": "postmark", "name": "Mails"},
+    ("POST", "/v1/hooks/{provider}/{address}"): _DELIVERY,
+    ("POST", "/v1/hooks/{hook_id}/rotate"): {"address": False},
+    ("POST", "/v1/hooks/{hook_id}/test"): _DELIVERY,
+    ("POST", "/v1/dead-letters/retry"): {"ids": []},
+    ("POST", "/v1/streams/moengage"): {"source": "MOENGAGE", "events": [_STREAM]},
+    ("POST", "/v1/event/{workspace_id}"): {"type": "event", "customer_id": "user-1", "actions": [_ACTION]},
 }  # fmt: skip
 """(method, path) → request body; a list is one line per entry where the body is NDJSON."""
 
@@ -70,7 +88,7 @@ PATHS = {
     "filename": "Daily_push_numbers_20260318.zip",
     "token": "q1w2e3r4t5y6u7i8o9p0a1s2d3f4g5h6j7k8l9z0x1c",
     "hook_id": "hook_0123456789abcdef",
-    "provider": "sendgrid",
-    "address": "a1b2c3d4e5f6",
+    "provider": "postmark",
+    "address": "k7x2m4q6a3b5c7d2e4f6g3h5i7",
 }
 """Path parameter → a value of its form."""

@@ -20,6 +20,9 @@ CHECK_SECONDS = 3.0
 Check = Callable[[], str | None]
 """A readiness check: None when all is well, a word such as `degraded` when work goes on, an exception when not."""
 
+METRICS = CONTENT_TYPE_LATEST.partition("; charset=")[0]
+"""Media type of `/metrics`; the response adds the character set to every text."""
+
 NO_STORE = {"Cache-Control": "no-store"}
 
 _log = structlog.get_logger("campanile.http")
@@ -58,6 +61,6 @@ def health_routes(checks: Mapping[str, Check], spared: Collection[str] = ()) -> 
 
     @route("/metrics", http_method=["GET", "HEAD"], include_in_schema=False, sync_to_thread=False)
     def metrics() -> ReadyResponse:
-        return ReadyResponse(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST, headers=NO_STORE)
+        return ReadyResponse(generate_latest(REGISTRY), media_type=METRICS, headers=NO_STORE)
 
     return [healthz, readyz, metrics]

@@ -12,7 +12,7 @@ import msgspec
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
-from campanile.http.examples import CAMPAIGN, DAY, PATHS, TIME
+from campanile.http.examples import CAMPAIGN, DAY, EPOCH, PATHS, TIME
 from campanile.http.responses import ReadyResponse
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
@@ -27,21 +27,27 @@ VARIABLES = {
     "run_id": "",
     "filename": "",
     "hook_id": "",
+    "hook_address": "",
+    "hook_secret": "",
     "today": "",
 }
-_OF_PATH = {"parent_campaign_id": "campaign_id", "app_id": "workspace_id"}
+_OF_PATH = {"parent_campaign_id": "campaign_id", "app_id": "workspace_id", "address": "hook_address"}
 """Path parameter → variable, where the names differ."""
 _SIGN = """\
 // Signature of a download: SHA-256 of APP_ID|FILENAME|SECRET_KEY in lower-case hex.
 const text = [pm.variables.get("workspace_id"), pm.variables.get("filename"), pm.variables.get("report_key")].join("|");
 pm.request.headers.upsert({key: "Signature", value: require("crypto-js").SHA256(text).toString()});"""
 _TODAY = 'pm.collectionVariables.set("today", new Date().toISOString().slice(0, 10));'
-_KEEP = {
-    ("POST", "/v1/reports"): ("report_id", "id"),
-    ("POST", "/v1/reports/{report_id}/run"): ("run_id", "id"),
-    ("POST", "/v1/hooks"): ("hook_id", "hook_id"),
+_SECRET = {"key": "X-Campanile-Secret", "value": "{{hook_secret}}"}
+"""How Postmark, which signs nothing, shows that a delivery is its own."""
+_KEEP: dict[tuple[str, str], dict[str, str]] = {
+    ("POST", "/v1/reports"): {"report_id": "id"},
+    ("POST", "/v1/reports/{report_id}/run"): {"run_id": "id"},
+    ("POST", "/v1/hooks"): {"hook_id": "hook_id", "hook_secret": "secret", "hook_address": 'url.split("/").pop()'},
+    ("POST", "/v1/hooks/{hook_id}/rotate"): {"hook_secret": "secret"},
 }
-"""What a request makes: variable and member of the answer."""
+"""What requests keep for those after them: variable and member of the answer."""
+_DELIVERIES = "/v1/hooks/{provider}/{address}"
 
 
 def collection(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,9 +57,11 @@ def collection(document: Mapping[str, Any]) -> dict[str, Any]:
         for method, operation in methods.items():
             if method == "head":
                 continue
-            # What removes things comes last, so that the requests before it find them.
+            # What needs things comes after what makes them, and what removes them comes last.
+            needy = path == _DELIVERIES or (method == "get" and "put" in methods)
+            position = 2 if method == "delete" else int(needy)
             item = _item(method.upper(), path, operation)
-            folders.setdefault(operation["tags"][0], []).append((method == "delete", item))
+            folders.setdefault(operation["tags"][0], []).append((position, item))
     return {
         "info": {
             "name": document["info"]["title"],
@@ -91,6 +99,8 @@ def _item(method: str, path: str, operation: Mapping[str, Any]) -> dict[str, Any
         for parameter in operation.get("parameters", ())
         if parameter["in"] == "header" and parameter["name"] == "MOE-APPKEY"
     ]
+    if path == _DELIVERIES:
+        header.append(_SECRET)
     request: dict[str, Any] = {
         "method": method,
         "header": header,
@@ -141,14 +151,16 @@ def _auth(operation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _raw(example: Any) -> str:
     text = example if isinstance(example, str) else msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
-    return text.replace(TIME, "{{$isoTimestamp}}").replace(DAY, "{{today}}").replace(CAMPAIGN, "{{campaign_id}}")
+    variables = {TIME: "{{$isoTimestamp}}", str(EPOCH): "{{$timestamp}}", DAY: "{{today}}", CAMPAIGN: "{{campaign_id}}"}
+    for value, variable in variables.items():
+        text = text.replace(value, variable)
+    return text
 
 
 def _checks(method: str, path: str, operation: Mapping[str, Any]) -> list[str]:
     statuses = ", ".join(operation["responses"])
     lines = [f'pm.test("is answered as described", () => pm.expect(pm.response.code).to.be.oneOf([{statuses}]));']
-    if (method, path) in _KEEP:
-        variable, member = _KEEP[method, path]
+    for variable, member in _KEEP.get((method, path), {}).items():
         lines.append(
             f'if (pm.response.code < 300) pm.collectionVariables.set("{variable}", pm.response.json().{member});'
         )
