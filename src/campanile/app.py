@@ -66,6 +66,7 @@ from campanile.stats.openapi import OPERATIONS as STATS_OPERATIONS
 from campanile.stats.repository import StatsRepository
 from campanile.stats.routes import stats_routes
 from campanile.stats.service import StatsService
+from campanile.stats.settled.credits import SettledCredits
 from campanile.stats.settled.repository import SettledRepository
 from campanile.stats.settled.service import SettledAnswers
 from campanile.users.service import UserService
@@ -103,9 +104,13 @@ def build_services(settings: Settings, clock: Clock) -> Services:
     audit = AuditService(metadata, clock)
     campaigns = CampaignService(metadata, clock)
     conversions = ConversionService(ConversionRepository(engine), campaigns)
-    settled = SettledAnswers(SettledRepository(engine), clock, after=settings.settled_after)
+    settling = SettledRepository(engine)
+    settled = SettledAnswers(settling, clock, after=settings.settled_after)
+    settled_credits = SettledCredits(conversions, settling, clock, after=settings.settled_after)
+    on = settings.settled_after >= 0
+    credits = settled_credits if on else conversions
     numbers = NumbersService(
-        StatsRepository(engine), campaigns, conversions, settled if settings.settled_after >= 0 else None
+        StatsRepository(engine), campaigns, conversions, settled if on else None, settled_credits if on else None
     )
     intake = IntakeService(engine, metadata, workspaces, campaigns, settings, clock, monotonic=time.monotonic)
     rows = RowsService(RowsRepository(engine), campaigns, RowConversions(engine, campaigns))
@@ -123,9 +128,10 @@ def build_services(settings: Settings, clock: Clock) -> Services:
         hooks=HookService(engine, metadata, workspaces, intake, master_key, settings, clock, fetch=Fetcher()),
         numbers=numbers,
         settled=settled,
+        settled_credits=settled_credits,
         stats=stats,
         experiments=ExperimentService(campaigns, conversions, stats, clock),
-        analysis=Analysis(StatsRepository(engine), campaigns, numbers, conversions),
+        analysis=Analysis(StatsRepository(engine), campaigns, numbers, credits),
         companion=CompanionService(metadata, stats, clock),
         idempotency=IdempotencyKeys(metadata, clock),
         definitions=DefinitionService(metadata, clock, campaigns, office.runs),

@@ -26,6 +26,7 @@ from campanile.settings import Settings
 from campanile.stats.analysis import Analysis
 from campanile.stats.numbers import NumbersService
 from campanile.stats.service import StatsService
+from campanile.stats.settled.credits import SettledCredits
 from campanile.stats.settled.service import SettledAnswers
 from campanile.users.service import UserService
 from campanile.workspaces.service import WorkspaceService
@@ -45,6 +46,7 @@ class Services(msgspec.Struct, frozen=True):
     hooks: HookService
     numbers: NumbersService
     settled: SettledAnswers
+    settled_credits: SettledCredits
     stats: StatsService
     experiments: ExperimentService
     analysis: Analysis
@@ -65,11 +67,17 @@ class Services(msgspec.Struct, frozen=True):
     def downloads(self) -> DownloadService:
         return self.office.downloads
 
+    def settle_all(self) -> None:
+        """Wait for the integers of everything that was asked for."""
+        self.settled.settle_all()
+        self.settled_credits.settle_all()
+
     async def close(self) -> None:
         """End what works in the background, then close the stores."""
         await self.office.close()
         await self.hooks.close()
         await self.intake.close()
         await anyio.to_thread.run_sync(self.settled.close)
+        await anyio.to_thread.run_sync(self.settled_credits.close)
         await anyio.to_thread.run_sync(self.engine.close)
         self.metadata.close()

@@ -95,3 +95,17 @@ def test_a_workspace_is_touched_by_any_of_its_campaigns() -> None:
     assert known.replaced_since(during)
     assert known.touched_since(during, "y")
     assert not known.replaced_since(known.moment)
+
+
+def test_events_without_a_campaign_are_known_by_their_names() -> None:
+    known = Movements()
+    moment = known.moment
+    with known.writing(
+        pa.table({"workspace_id": ["w", "w"], "campaign_id": ["", "a"], "name": ["order placed", "a campaign's own"]})
+    ):
+        pass
+    assert known.moved_since(moment, "w", [], ["order placed"])
+    assert known.moved_since(moment, "w", [""])
+    assert not known.moved_since(moment, "w", [], ["something else", "a campaign's own"])
+    assert not known.moved_since(moment, "x", [], ["order placed"])
+    assert known.moved_since(moment, "w", ["a"], ["something else"])

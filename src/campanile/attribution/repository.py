@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from campanile.attribution.plan import ExperimentScope, Plan, plan_parameters
 from campanile.attribution.rules import CONTROL_GROUPS, CONTROL_REASONS
-from campanile.attribution.schemas import Arm, ArmSizes, ControlKey, Conversions, CreditKey, HoldoutKey, Members
+from campanile.attribution.schemas import (
+    Arm,
+    ArmSizes,
+    Basis,
+    ControlKey,
+    Conversions,
+    CreditKey,
+    CreditRows,
+    HoldoutKey,
+    Members,
+)
 from campanile.engine import Engine
 from campanile.kit.times import Window, epoch_milliseconds
 
 ARMS = ("", *CONTROL_GROUPS)
 """By number of their book: the treated, and the control groups."""
+NO_HORIZON = 1 << 53
+"""Milliseconds: as far back as anything goes."""
+GOAL = 4
+"""Place of the goal in a row of histories."""
 LEVEL_BITS = 3
 """Bits of a slot that hold the level."""
 
@@ -40,6 +54,25 @@ class ConversionRepository:
             (slot >> LEVEL_BITS, *place, names[slot >> LEVEL_BITS][goal - 1]): Conversions(total, unique, paid)
             for slot, *place, goal, total, unique, paid in rows
         }
+
+    def histories(
+        self, workspace: str, basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]
+    ) -> CreditRows:
+        """Credited conversions of one target, day by day, with the day on which who converted had converted before."""
+        slots = {member: sorted(levels) for member in basis.counted}
+        parameters = {
+            **plan_parameters(basis.plan, days, list(slots), slots),
+            "days": list(starts),
+            "horizon": NO_HORIZON,
+        }
+
+        def named(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+            return [(*row[:GOAL], basis.goals[row[GOAL] - 1], *row[GOAL + 1 :]) for row in rows]
+
+        histories = self._engine.ask("settled_credits", workspace, **parameters)
+        paid = basis.plan.parameters["paths"]
+        revenue = self._engine.ask("settled_credit_revenue", workspace, **parameters) if histories and paid else []
+        return CreditRows(named(histories), named(revenue))
 
     async def control_conversions(
         self, workspace: str, plan: Plan, window: Window, slots: Mapping[str, list[int]]

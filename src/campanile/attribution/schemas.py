@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from campanile.attribution.plan import Plan
 from campanile.attribution.rules import Attribution
 from campanile.campaigns.schemas import Campaign
 from campanile.kit.times import Window
@@ -134,3 +135,35 @@ class HeldOutRow(NamedTuple):
     group: str
     platform: str
     pairs: int
+
+
+class Basis(msgspec.Struct, frozen=True):
+    """Everything but the log that the conversions of a campaign depend on."""
+
+    plan: Plan
+    """How events are matched and credited, and whose touches are read."""
+    counted: tuple[str, ...]
+    """Those campaigns whose credits are the campaign's own: itself and its runs."""
+    goals: tuple[str, ...]
+    """Names by number, from 1."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the events that may be conversions."""
+        found: list[str] = self.plan.parameters["names"]
+        return found
+
+    @property
+    def reach(self) -> int:
+        """How long after a touch a conversion may be, in milliseconds."""
+        found: int = self.plan.parameters["reach"]
+        return found
+
+
+class CreditRows(NamedTuple):
+    """Rows that answer for every range of days."""
+
+    histories: list[tuple[Any, ...]]
+    """(level, platform, locale, variation, goal name, day, day before, conversions, pairs)."""
+    revenue: list[tuple[Any, ...]]
+    """(level, platform, locale, variation, goal name, day, revenue)."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from campanile.attribution.plan import Family, Plan, competitors, goal_window, make_plan, make_scope
 from campanile.attribution.repository import LEVEL_BITS, ConversionRepository
 from campanile.attribution.rules import KINDS, LAST_INTERACTION, Attribution, Kind, Rules
-from campanile.attribution.schemas import Arm, ControlNumbers, Conversions, CreditKey, Members
+from campanile.attribution.schemas import Arm, Basis, ControlNumbers, Conversions, CreditKey, CreditRows, Members
 from campanile.campaigns.schemas import Campaign, Goal
 from campanile.kit.times import Window
 from campanile.workspaces.schemas import Workspace, WorkspaceSettings
@@ -58,6 +58,37 @@ class ConversionService:
         plan = await self._plan(workspace, families, KINDS[attribution], books=False)
         slots = _slots(targets, families, levels)
         return await self._repository.conversions(workspace.id, plan, window, slots)
+
+    async def bases(
+        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution
+    ) -> list[Basis | None]:
+        """What `credited` goes by, per target; None for campaigns without goals that events can reach."""
+        kind = KINDS[attribution]
+        families = await asyncio.to_thread(self._families, workspace.id, targets)
+        everyone: list[Family] | None = None
+        if kind in LAST_INTERACTION:
+            everyone = grouped(await asyncio.to_thread(self._campaigns.everything, workspace.id))
+        by_root = {family.root.campaign_id: family for family in families}
+        found: list[Basis | None] = []
+        for target in targets:
+            family = by_root[target.parent_id or target.campaign_id]
+            competing = [family] if everyone is None else competitors(everyone, [family])
+            plan = self._made(workspace, competing, kind, books=False)
+            counted = family.members if target.parent_id is None else (target,)
+            goals = plan.goal_names.get(target.campaign_id)
+            ids = tuple(member.campaign_id for member in counted)
+            found.append(None if goals is None else Basis(plan, ids, goals))
+        return found
+
+    def histories(
+        self, workspace_id: str, basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]
+    ) -> CreditRows:
+        """Conversions of a target on these levels, for every range of some days at once. Blocks.
+
+        Args:
+            days: all of them. starts: when each begins, in milliseconds, ascending.
+        """
+        return self._repository.histories(workspace_id, basis, levels, days, starts)
 
     async def control(
         self,
@@ -133,6 +164,10 @@ class ConversionService:
         if kind in LAST_INTERACTION:
             everyone = await asyncio.to_thread(self._campaigns.everything, workspace.id)
             competing = competitors(grouped(everyone), families)
+        return self._made(workspace, competing, kind, books=books)
+
+    @staticmethod
+    def _made(workspace: Workspace, competing: Sequence[Family], kind: Kind, *, books: bool) -> Plan:
         return make_plan(
             competing,
             kind,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 REMEMBERED_CAMPAIGNS = 1_000_000
 """Campaigns remembered one by one, about 200 bytes each; beyond, everything counts as moved once."""
@@ -28,7 +29,7 @@ class Movements:
         self._workspaces: dict[str, int] = {}
         """The same for one workspace."""
         self._campaigns: dict[tuple[str, ...], int] = {}
-        """By (workspace, campaign); '' as a campaign is events without one."""
+        """By (workspace, campaign), and by (workspace, '', name) for events that belong to none."""
         self._latest: dict[str, int] = {}
         """Moment of the last write to any campaign of a workspace."""
         self._lock = threading.Lock()
@@ -38,12 +39,15 @@ class Movements:
         """The present moment, as `moved_since` compares with it."""
         return self._moment
 
-    def moved_since(self, moment: int, workspace: str, campaigns: Iterable[str]) -> bool:
-        """Whether one of the campaigns was written to after `moment`."""
+    def moved_since(self, moment: int, workspace: str, campaigns: Iterable[str], names: Iterable[str] = ()) -> bool:
+        """Whether one of the campaigns, or an event of one of the names that belongs to none, was written after
+        `moment`."""
         known = self._campaigns  # before `_everywhere`, which is set before they are forgotten
         if self._everywhere > moment or self._workspaces.get(workspace, 0) > moment:
             return True
-        return any(known.get((workspace, campaign), 0) > moment for campaign in campaigns)
+        return any(known.get((workspace, campaign), 0) > moment for campaign in campaigns) or any(
+            known.get((workspace, "", name), 0) > moment for name in names
+        )
 
     def touched_since(self, moment: int, workspace: str) -> bool:
         """Whether anything in a workspace was written to after `moment`."""
@@ -58,6 +62,9 @@ class Movements:
         """Around a write of rows; those that name no campaigns may touch all of their workspaces."""
         if "campaign_id" in rows.column_names:
             note, touched = self._note_campaigns, _distinct(rows, "workspace_id", "campaign_id")
+            if "name" in rows.column_names and any(not campaign for _, campaign in touched):
+                alone = rows.filter(pc.equal(rows.column("campaign_id"), ""))
+                touched |= _distinct(alone, "workspace_id", "campaign_id", "name")
         else:
             note, touched = self._note_workspaces, _distinct(rows, "workspace_id")
         note(touched)
@@ -80,7 +87,7 @@ class Movements:
         with self._lock:
             moment = self._moment + 1
             self._campaigns.update(dict.fromkeys(touched, moment))
-            self._latest.update(dict.fromkeys((workspace for workspace, _ in touched), moment))
+            self._latest.update(dict.fromkeys((name[0] for name in touched), moment))
             if len(self._campaigns) > REMEMBERED_CAMPAIGNS:
                 self._everywhere = moment
                 self._campaigns = {}

@@ -116,13 +116,15 @@ class NumbersService:
         campaigns: Families,
         credits: Credits,
         settled: SettledAnswers | None = None,
+        settled_credits: Credits | None = None,
     ) -> None:
-        """Without `settled`, everything is read from the log."""
+        """Without the settled ones, everything is read from the log."""
         self._repository = repository
         self._activity = Activity(repository)
         self._settled = settled
         self._campaigns = campaigns
-        self._credits = credits
+        self._credits = settled_credits or credits
+        self._credits_from_log = credits
 
     async def active(self, workspace: Workspace, window: Window) -> frozenset[str]:
         """Ids of all campaigns with at least one event or snapshot in the window; parents not added. The same object as
@@ -155,7 +157,7 @@ class NumbersService:
 
     def from_log(self) -> NumbersService:
         """The same without integers."""
-        return NumbersService(self._repository, self._campaigns, self._credits)
+        return NumbersService(self._repository, self._campaigns, self._credits_from_log)
 
     async def measure(
         self,

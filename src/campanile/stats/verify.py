@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple, get_args
 
@@ -12,7 +12,6 @@ from campanile.campaigns.schemas import Campaign
 from campanile.kit.times import Window, window
 from campanile.stats.numbers import NumbersService
 from campanile.stats.schemas import Attribution
-from campanile.stats.settled.service import SettledAnswers
 from campanile.workspaces.schemas import Workspace
 
 RANGES = 3
@@ -35,7 +34,7 @@ class Verified(NamedTuple):
 
 async def verify(
     numbers: NumbersService,
-    settled: SettledAnswers,
+    settle: Callable[[], None],
     workspace: Workspace,
     campaigns: Sequence[Campaign],
     today: date,
@@ -45,6 +44,9 @@ async def verify(
 
     What moves meanwhile is not compared: the two answers would be of different times.
 
+    Args:
+        settle: waits until the integers of everything that was asked for are made.
+
     Raises:
         EngineUnavailable: the event store cannot be read.
     """
@@ -53,13 +55,16 @@ async def verify(
     differing: list[str] = []
     for campaign in campaigns:
         await numbers.entries(workspace, [campaign])
-        await asyncio.to_thread(settled.settle_all)
+        await asyncio.to_thread(settle)
         entry = (await numbers.entries(workspace, [campaign])).get(campaign.campaign_id)
         if entry is None:
             continue
         settled_campaigns += 1
         for days in _ranges(campaign, workspace, today, chance):
             attribution: Attribution = chance.choice(get_args(Attribution))
+            if campaign.goals:  # conversions have integers of their own, per attribution
+                await numbers.measure(workspace, [campaign], days, attribution, all_platforms=True)
+                await asyncio.to_thread(settle)
             ours, theirs = [
                 await each.measure(workspace, [campaign], days, attribution, all_platforms=True)
                 for each in (numbers, from_log)

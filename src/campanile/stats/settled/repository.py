@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from campanile.engine import Engine
-from campanile.kit.times import day_start, epoch_milliseconds
+from campanile.kit.times import Window, day_start, epoch_milliseconds, window
 from campanile.metrics.funnel import entry_steps
 from campanile.stats.levels import Level, levels_of
 from campanile.stats.repository import metrics_of_classes, stages_of
@@ -66,10 +66,15 @@ class SettledRepository:
         movements = self._engine.movements
         return None if movements is None else movements.moment
 
-    def moved_since(self, moment: int | None, workspace: str, campaigns: Collection[str]) -> bool | None:
-        """Whether one of the campaigns was written to after a moment; None if only the store knows."""
+    def moved_since(
+        self, moment: int | None, workspace: str, campaigns: Collection[str], names: Collection[str] = ()
+    ) -> bool | None:
+        """Whether one of the campaigns, or an event of one of the names without a campaign, was written after a moment;
+        None if only the store knows."""
         movements = self._engine.movements
-        return None if movements is None or moment is None else movements.moved_since(moment, workspace, campaigns)
+        if movements is None or moment is None:
+            return None
+        return movements.moved_since(moment, workspace, campaigns, names)
 
     def merged_through(self, workspace: str) -> int:
         """Up to which sequence merges of users are seen; 0 where there are none."""
@@ -97,6 +102,13 @@ class SettledRepository:
         return Extent(
             _instant(min(first)), _instant(max(last)), max(newest), everywhere, sum(events), sum(conversions), moment
         )
+
+    def days(self, first: datetime, last: datetime, timezone: str) -> tuple[Window, list[int]]:
+        """All days that hold the two instants or lie between them, one before and one after, and when each starts."""
+        zone = ZoneInfo(timezone)
+        starts = _days(first, last, timezone)
+        around = timedelta(days=1)
+        return window(first.astimezone(zone).date() - around, last.astimezone(zone).date() + around, timezone), starts
 
     def settle(self, workspace: str, setting: Setting, platforms: Collection[str], extent: Extent) -> Settled | None:
         """Read everything up to the extent's newest sequence; None where the campaign cannot be answered from

@@ -1,0 +1,251 @@
+"""Conversions that the server matches itself, from integers: while the touches and events they depend on stand still.
+
+A conversion is credited to the same touch whatever range is asked for, and it counts on its own day. So the day pairs
+of docs/decisions/0011 hold for conversions as well; only who has to stand still is another question: all campaigns
+whose touches compete, and the events that may be conversions. That is known where this process sees everything that is
+written; elsewhere conversions are counted anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from campanile.attribution.schemas import Basis, ControlNumbers, Conversions, CreditKey, CreditRows
+from campanile.campaigns.schemas import Campaign
+from campanile.clock import Clock
+from campanile.errors import CampanileError
+from campanile.kit.times import Window, epoch_milliseconds
+from campanile.stats.schemas import Attribution
+from campanile.stats.settled.entry import ROW_BYTES
+from campanile.stats.settled.histories import Cell, Histories, cell_of
+from campanile.stats.settled.repository import SettledRepository
+from campanile.workspaces.schemas import Workspace
+
+MEMORY_BYTES = 64 * 1024 * 1024
+"""Entries kept, by their size; beyond, those used longest ago are forgotten."""
+LARGEST_ENTRY_BYTES = MEMORY_BYTES // 8
+WAITING_CAMPAIGNS = 1_000
+"""Campaigns that may wait for their entries; more come up again with their next question."""
+WATCHED_CAMPAIGNS = 10_000
+"""Campaigns of which it is remembered since when they stand still."""
+BY_PLATFORM = 1
+"""Bit of a level that keeps platforms apart."""
+
+_log = structlog.get_logger("campanile.stats")
+
+Name = tuple[str, str, Attribution]
+"""(workspace, campaign, attribution)."""
+
+
+class Matched(Protocol):
+    """Counts conversions from the log; the conversion service."""
+
+    async def bases(
+        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution
+    ) -> list[Basis | None]: ...
+
+    def histories(
+        self, workspace_id: str, basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]
+    ) -> CreditRows: ...
+
+    async def credited(
+        self,
+        workspace: Workspace,
+        targets: Sequence[Campaign],
+        levels: Sequence[Iterable[int]],
+        window: Window,
+        attribution: Attribution,
+    ) -> Mapping[CreditKey, Conversions]: ...
+
+    async def control(
+        self,
+        workspace: Workspace,
+        targets: Mapping[int, Campaign],
+        window: Window,
+        attribution: Attribution,
+        covered: Sequence[str],
+    ) -> ControlNumbers: ...
+
+
+class _Needs(NamedTuple):
+    """Everything but the log that an entry depends on."""
+
+    basis: Basis
+    timezone: str
+    merged_through: int
+
+
+class _Entry:
+    """Conversions of one campaign as of a moment."""
+
+    def __init__(self, needs: _Needs, levels: frozenset[int], moment: int, rows: CreditRows) -> None:
+        self.needs = needs
+        self.levels = levels
+        self.moment = moment
+        self._histories: Histories[str] = Histories(rows.histories)
+        self._revenue = [(cell_of(row), int(row[5]), Decimal(row[6])) for row in rows.revenue]
+
+    @property
+    def size_bytes(self) -> int:
+        return self._histories.size_bytes + ROW_BYTES * len(self._revenue)
+
+    def credited(self, levels: Collection[int], window: Window) -> dict[tuple[str, str, str, str], Conversions]:
+        """By (platform, locale, variation, goal)."""
+        start, end = epoch_milliseconds(window.start), epoch_milliseconds(window.end)
+        paid: dict[Cell[str], Decimal] = defaultdict(Decimal)
+        for cell, day, amount in self._revenue:
+            if start <= day < end:
+                paid[cell] += amount
+        return {
+            cell[1:]: Conversions(pair.total, pair.unique, paid[cell])
+            for cell, pair in self._histories.between(start, end).items()
+            if cell.level in levels
+        }
+
+
+class _Watch(NamedTuple):
+    """Since when nothing that a campaign depends on was written."""
+
+    moment: int
+    since: datetime
+
+
+class SettledCredits:
+    """Stands in for the conversion service. Thread-safe; `close` it.
+
+    Args:
+        after: seconds for which everything has to stand still before an entry is made.
+    """
+
+    def __init__(self, matched: Matched, repository: SettledRepository, clock: Clock, *, after: float) -> None:
+        self._matched = matched
+        self._repository = repository
+        self._clock = clock
+        self._after = timedelta(seconds=after)
+        self._entries: OrderedDict[Name, _Entry] = OrderedDict()
+        self._size = 0
+        self._watches: OrderedDict[Name, _Watch] = OrderedDict()
+        self._waiting: set[Name] = set()
+        self._lock = threading.Lock()
+        self._builder = ThreadPoolExecutor(1, thread_name_prefix="settle-credits")
+
+    async def credited(
+        self,
+        workspace: Workspace,
+        targets: Sequence[Campaign],
+        levels: Sequence[Iterable[int]],
+        window: Window,
+        attribution: Attribution,
+    ) -> Mapping[CreditKey, Conversions]:
+        """As the conversion service."""
+        numbers = [number for number, target in enumerate(targets) if target.goals]
+        if not numbers or self._repository.moment is None or window.timezone != workspace.settings.timezone:
+            return await self._matched.credited(workspace, targets, levels, window, attribution)
+        bases = await self._matched.bases(workspace, [targets[number] for number in numbers], attribution)
+        found: dict[CreditKey, Conversions] = {}
+        others: list[int] = []
+        merged_through = self._repository.merged_through(workspace.id)
+        for number, basis in zip(numbers, bases, strict=True):
+            if basis is None:
+                continue
+            name = (workspace.id, targets[number].campaign_id, attribution)
+            needs = _Needs(basis, workspace.settings.timezone, merged_through)
+            wanted = frozenset(levels[number])
+            entry = self._standing(name, needs, wanted)
+            if entry is None:
+                others.append(number)
+                self._prepare(name, needs, wanted)
+            else:
+                found |= {(number, *key): value for key, value in entry.credited(wanted, window).items()}
+        if others:
+            asked, of = [targets[number] for number in others], [levels[number] for number in others]
+            counted = await self._matched.credited(workspace, asked, of, window, attribution)
+            found |= {(others[place], *key): value for (place, *key), value in counted.items()}  # type: ignore[misc]
+        return found
+
+    async def control(
+        self,
+        workspace: Workspace,
+        targets: Mapping[int, Campaign],
+        window: Window,
+        attribution: Attribution,
+        covered: Sequence[str],
+    ) -> ControlNumbers:
+        """As the conversion service, from the log."""
+        return await self._matched.control(workspace, targets, window, attribution, covered)
+
+    def settle_all(self) -> None:
+        """Wait until every entry that was asked for is made."""
+        self._builder.submit(lambda: None).result()
+
+    def close(self) -> None:
+        self._builder.shutdown(wait=True, cancel_futures=True)
+
+    def _standing(self, name: Name, needs: _Needs, levels: frozenset[int]) -> _Entry | None:
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is None or not entry.levels >= levels or self._moved(entry.moment, name, needs.basis):
+                return None
+            if entry.needs != needs:
+                return None
+            self._entries.move_to_end(name)
+            return entry
+
+    def _moved(self, moment: int, name: Name, basis: Basis) -> bool:
+        return self._repository.moved_since(moment, name[0], basis.plan.members, basis.names) is not False
+
+    def _prepare(self, name: Name, needs: _Needs, levels: frozenset[int]) -> None:
+        """Make an entry if everything has stood still for long enough; look again at the next question if not."""
+        now, moment = self._clock.now(), self._repository.moment
+        with self._lock:
+            watch = self._watches.get(name)
+            if watch is None or self._moved(watch.moment, name, needs.basis):
+                self._watches[name] = watch = _Watch(moment or 0, now)
+                self._watches.move_to_end(name)
+                if len(self._watches) > WATCHED_CAMPAIGNS:
+                    self._watches.popitem(last=False)
+            if now - watch.since < self._after or name in self._waiting or len(self._waiting) >= WAITING_CAMPAIGNS:
+                return
+            everything = levels | {level & ~BY_PLATFORM for level in levels}
+            try:
+                self._builder.submit(partial(self._make, name, needs, everything))
+            except RuntimeError:  # shutting down
+                return
+            self._waiting.add(name)
+
+    def _make(self, name: Name, needs: _Needs, levels: frozenset[int]) -> None:
+        entry = None
+        try:
+            entry = self._made(name[0], needs, levels)
+        except CampanileError as error:  # the next question tries again
+            _log.warning("settling_failed", workspace_id=name[0], campaign_id=name[1], reason=str(error))
+        with self._lock:
+            self._waiting.discard(name)
+            if entry is None or entry.size_bytes > LARGEST_ENTRY_BYTES:
+                return
+            old = self._entries.pop(name, None)
+            self._size += entry.size_bytes - (old.size_bytes if old is not None else 0)
+            self._entries[name] = entry
+            while self._size > MEMORY_BYTES:
+                _, forgotten = self._entries.popitem(last=False)
+                self._size -= forgotten.size_bytes
+
+    def _made(self, workspace: str, needs: _Needs, levels: frozenset[int]) -> _Entry | None:
+        moment = self._repository.moment
+        if moment is None:
+            return None
+        extent = self._repository.extent(workspace, needs.basis.counted)
+        if extent is None:
+            return _Entry(needs, levels, moment, CreditRows([], []))
+        until = extent.last + timedelta(milliseconds=needs.basis.reach)
+        days, starts = self._repository.days(extent.first, until, needs.timezone)
+        return _Entry(needs, levels, moment, self._matched.histories(workspace, needs.basis, levels, days, starts))

@@ -1,0 +1,159 @@
+"""Conversions from integers are those of the oracle, for every range of days and all attribution types."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from campanile.attribution.rules import ATTRIBUTIONS
+from campanile.clock import FixedClock
+from campanile.engine import Engine
+from campanile.kit.times import Window, window
+from campanile.stats.settled import credits
+from campanile.stats.settled.credits import SettledCredits
+from campanile.stats.settled.repository import SettledRepository
+from tests.attribution.batch import LEVELS, Batch
+from tests.attribution.test_histories import Scene
+from tests.oracle.attribution import Result
+from tests.support import attribution as support
+
+pytestmark = pytest.mark.slow
+
+SEED = 20260301
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+class Listening:
+    """The conversion service, and how often it counted from the log."""
+
+    def __init__(self, engine: Engine, batch: Batch) -> None:
+        self._service = support.service(engine, batch.campaigns)
+        self.counted = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+    async def credited(self, *arguments: Any) -> Any:
+        self.counted += 1
+        return await self._service.credited(*arguments)
+
+
+class Asking:
+    """Settled conversions of the campaigns of a batch."""
+
+    def __init__(self, engine: Engine, scene: Scene, clock: FixedClock, after: float = 0) -> None:
+        self.scene = scene
+        self.batch = batch = scene.batch(scene.crowds)
+        batch.log(engine, "w").take(batch.part(1, of=1))
+        self.log = Listening(engine, batch)
+        service: Any = self.log
+        self.settled = SettledCredits(service, SettledRepository(engine), clock, after=after)
+
+    def found(self, kind: Any, levels: dict[str, list[int]], days: Window) -> dict[Any, Result]:
+        targets = [campaign for campaign in self.batch.campaigns if campaign.campaign_id in levels]
+        place = support.workspace("w", self.batch.settings)
+        of = [levels[target.campaign_id] for target in targets]
+        answer = asyncio.run(self.settled.credited(place, targets, of, days, kind))
+        return {
+            (targets[number].campaign_id, *rest): Result(value.total, value.unique, value.revenue)
+            for (number, *rest), value in answer.items()
+        }
+
+
+@pytest.fixture
+def asking(chdb_engine: Engine) -> Iterator[Asking]:
+    asking = Asking(chdb_engine, Scene(SEED, 30), FixedClock(NOW))
+    yield asking
+    asking.settled.close()
+
+
+def days_of(scene: Scene, chance: Random) -> Window:
+    """Some days around those on which most happens."""
+    start = scene.window.first + timedelta(days=chance.randint(-3, 1))
+    return window(start, start + timedelta(days=chance.randint(0, 6)), scene.window.timezone)
+
+
+@pytest.mark.parametrize("kind", ATTRIBUTIONS)
+def test_any_range_of_random_histories(asking: Asking, kind: Any) -> None:
+    chance = Random(SEED)
+    names = chance.sample([campaign.campaign_id for campaign in asking.batch.campaigns], 25)
+    levels = {name: chance.sample(LEVELS, 3) for name in names}
+    first = days_of(asking.scene, chance)
+    assert asking.found(kind, levels, first) == asking.batch.expected(kind, levels, first)
+    asking.settled.settle_all()
+    asking.log.counted = 0
+    converted = 0
+    for _ in range(6):
+        days = days_of(asking.scene, chance)
+        expected = asking.batch.expected(kind, levels, days)
+        converted += len(expected)
+        assert asking.found(kind, levels, days) == expected, days
+    assert converted
+    assert asking.log.counted == 0, "all of them from integers"
+
+
+def test_whatever_they_depend_on_makes_them_move(chdb_engine: Engine, asking: Asking) -> None:
+    kind = "VIEW_THROUGH"
+    target = next(
+        campaign
+        for campaign in asking.batch.campaigns
+        if campaign.goals and campaign.goals[0].event and not campaign.parent_id
+    )
+    levels = {target.campaign_id: [0]}
+    days = window(date(2026, 1, 1), date(2026, 12, 31), asking.batch.settings["timezone"])
+
+    def counted() -> int:
+        asking.log.counted = 0
+        asking.found(kind, levels, days)
+        asking.settled.settle_all()
+        return asking.log.counted
+
+    def write(**fields: Any) -> None:
+        event = {"event_id": f"late-{fields}", "type": "custom", "ts": "2026-01-10T00:00:00Z", "user_id": "u", **fields}
+        support.write(chdb_engine, "w", [event], asking.batch.channels, first=10**9)
+
+    counted()
+    assert counted() == 0
+    write(name="some other event")
+    assert counted() == 0, "an event that no goal wants"
+    write(name=target.goals[0].event)
+    assert [counted(), counted()] == [1, 0]
+    write(type="open", campaign_id=target.campaign_id)
+    assert [counted(), counted()] == [1, 0]
+
+
+def test_nothing_is_made_before_all_has_stood_still(chdb_engine: Engine) -> None:
+    scene = Scene(SEED, 5)
+    clock = FixedClock(NOW)
+    asking = Asking(chdb_engine, scene, clock, after=60)
+    levels = {campaign.campaign_id: [0] for campaign in asking.batch.campaigns if campaign.goals}
+    days = days_of(scene, Random(1))
+
+    def counted() -> int:
+        asking.log.counted = 0
+        asking.found("CLICK_THROUGH", levels, days)
+        asking.settled.settle_all()
+        return asking.log.counted
+
+    try:
+        assert [counted(), counted()] == [1, 1]
+        clock.advance(61)
+        assert [counted(), counted()] == [1, 0]
+    finally:
+        asking.settled.close()
+
+
+def test_memory_is_bounded(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credits, "MEMORY_BYTES", 1)
+    levels = {campaign.campaign_id: [0] for campaign in asking.batch.campaigns}
+    days = days_of(asking.scene, Random(1))
+    expected = asking.batch.expected("CLICK_THROUGH", levels, days)
+    for _ in range(2):
+        assert asking.found("CLICK_THROUGH", levels, days) == expected
+        asking.settled.settle_all()
+    assert asking.settled._size <= 1
