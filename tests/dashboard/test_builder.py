@@ -245,6 +245,16 @@ def test_a_report_is_saved_once(site: Site, base: str) -> None:
     assert reused.status_code == 422
 
 
+def test_what_is_to_be_made_now_is_watched(site: Site, base: str) -> None:
+    given = msgspec.structs.replace(FILLED, name="At once", schedule="asap")
+    target = send(site, f"{base}/new", given, do="save", step="3").headers["location"]
+    page = site.people["analyst"].get(target).text
+    assert "The report is being made." in page
+    assert 'hx-trigger="every 2s"' in page
+    site.server.make_reports()
+    assert 'hx-trigger="every 2s"' not in site.viewer.get(target).text
+
+
 def test_a_draft_is_finished_later(site: Site, base: str) -> None:
     given = msgspec.structs.replace(FILLED, name="Half done", rest=False)
     target = send(site, f"{base}/new", given, do="draft", step="1").headers["location"]
@@ -264,6 +274,7 @@ def test_a_draft_is_finished_later(site: Site, base: str) -> None:
 def test_editing_starts_from_what_is_stored_and_notices_others(site: Site, base: str) -> None:
     given = msgspec.structs.replace(FILLED, name="Edited by two")
     target = send(site, f"{base}/new", given, do="save", step="3").headers["location"]
+    assert 'value="save"' in site.people["analyst"].get(f"{target}/edit").text, "at every step"
     later = msgspec.structs.replace(given, time="07:15")
     assert send(site, f"{target}/edit", later, do="save", step="3", version="1").status_code == 303
     assert "07:15" in site.viewer.get(target).text

@@ -164,7 +164,10 @@ async def _save(visit: Visit, services: BuilderGate, work: Work, *, draft: bool)
     except PreconditionFailed:
         sentence = "Somebody else saved this report meanwhile. Open it again in another tab to see what is new."
         return await _show(visit, services, work, error=InvalidInput(sentence, type="version_mismatch"))
-    flash = "Saved as a draft." if draft and work.state in ("", "DRAFT") else "Saved. The next run uses it."
+    flash = "Saved. The next run uses it."
+    if work.state in ("", "DRAFT"):
+        started = "The report is being made." if work.given.schedule == "asap" else "The report is active."
+        flash = "Saved as a draft." if draft else started
     return await visit.redirect(visit.url(f"/reports/{report_id}"), flash=flash)
 
 

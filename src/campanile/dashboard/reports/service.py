@@ -99,7 +99,11 @@ class ReportPage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def running(self) -> bool:
-        return any(row.running for row in self.runs)
+        """Whether something is being made, or about to be."""
+        definition = self.row.view.definition
+        schedule = definition.spec.schedule
+        now = definition.state == "ACTIVE" and schedule is not None and schedule.kind == "once" and schedule.at is None
+        return now or any(row.running for row in self.runs)
 
 
 class ReportList(msgspec.Struct, frozen=True, kw_only=True):
