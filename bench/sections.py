@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench import attribution, dashboard, floor, intake, listing, live, reports, settled, stats
+from bench import attribution, dashboard, floor, importing, intake, listing, live, reports, settled, stats
 from bench.measure import Measured
 
 
@@ -27,6 +27,14 @@ SECTIONS = {
             "The bare insert takes rows that are ready as Arrow tables. The intake parses JSON, checks every rule, "
             "looks every id up and answers with a verdict per event.",
             "The client and the server share the two processors.",
+        ),
+    ),
+    "import": Section(
+        "Import of files",
+        lambda small: importing.run(rows=20_000, compared=5_000, rounds=1) if small else importing.run(),
+        (
+            "Reading, mapping and packing share two processors with the server, which unpacks and checks every row.",
+            "The engine merges what was written while it takes more.",
         ),
     ),
     "stats": Section(
