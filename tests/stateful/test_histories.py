@@ -86,7 +86,7 @@ def check(server: InProcess, history: History, data: st.DataObject) -> None:
     deliver(server, owner, history, data)
     past = history.workspace()
     found = {kind: answers(server, owner, history, kind) for kind in ("TOTAL", "UNIQUE")}
-    server.services.settled.settle_all()
+    server.services.settle_all()
     assert {kind: answers(server, owner, history, kind) for kind in found} == found, "integers answer as the log does"
     for fields in history.campaigns:
         campaign_id = fields["campaign_id"]

@@ -79,8 +79,8 @@ class Family:
         return {parent: [child for child in self._campaigns if child.parent_id == parent] for parent in parents}
 
 
-def write(engine: Engine, workspace: str, events: Sequence[Mapping[str, Any]]) -> None:
-    """Append events of a fixture as they are, one sequence number each."""
+def write(engine: Engine, workspace: str, events: Sequence[Mapping[str, Any]], *, first: int = 1) -> None:
+    """Append events of a fixture as they are, one sequence number each, from `first`."""
     if not events:
         return
 
@@ -96,7 +96,7 @@ def write(engine: Engine, workspace: str, events: Sequence[Mapping[str, Any]]) -
             "ts": [model.instant(event["ts"]) for event in events],
             "event_key": [identity_key(event["event_id"]) for event in events],
             "message_key": [0] * len(events),
-            "sequence": list(range(1, len(events) + 1)),
+            "sequence": list(range(first, first + len(events))),
             "received_at": [CREATED] * len(events),
             "channel": column("channel"),
             "platform": [model.platform(event) for event in events],
