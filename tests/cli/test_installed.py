@@ -23,6 +23,8 @@ MAX_BYTES = 30_000_000
 """What the installation may take, compiled modules included."""
 MAX_SECONDS = 0.3
 """Processor time of a start. Of several runs the quickest counts: others on this machine only ever add to it."""
+BARE_SECONDS = 0.03
+"""What the interpreter alone takes on an ordinary machine; one that needs longer for it is given more in proportion."""
 RUNS = 7
 FOREIGN = ("litestar", "sqlalchemy", "clickhouse_connect", "chdb", "pyarrow", "pandas", "numpy", "granian", "httpx")
 """What a start must not load; most of it must not even be there."""
@@ -103,7 +105,7 @@ def test_it_starts_quickly(installed: Installed) -> None:
             f"(the interpreter alone {bare:.2f} and {bare_passed:.2f})"
         )
         if "stats" not in command:  # that one loads the HTTP client
-            assert used < MAX_SECONDS
+            assert used < MAX_SECONDS * max(1, bare / BARE_SECONDS)
 
 
 def test_it_loads_nothing_large(installed: Installed) -> None:
