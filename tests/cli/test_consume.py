@@ -362,3 +362,16 @@ def test_settings_of_the_library_are_checked_before_anything_is_read(
             config.write_text(text)
         assert main(["consume", "--kafka", "k:1", "--kafka-config", str(config)]) == 2
         assert words in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--nats", "--kafka"])
+def test_a_broker_that_is_not_there_is_named_and_a_signal_ends_the_waiting(
+    server: Server, shop: Credentials, flag: str, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}" if flag == "--kafka" else f"nats://127.0.0.1:{port}"
+    process = ConsumerProcess(tmp_path / "alone", server, shop, flag, address, "--errors", str(tmp_path / "errors"))
+    process.start()
+    wait_until(lambda: "broker_not_ready" in process.log.read_text(), seconds=20, what="a remark in the log")
+    assert process.end() == 0

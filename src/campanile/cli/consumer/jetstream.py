@@ -65,11 +65,14 @@ class NatsBroker:
             InvalidInput: the durable consumer is there and reads another subject.
         """
         async with self._failures():
-            # No reconnecting inside the library: our own loop waits, says so and subscribes anew.
+            # No reconnecting inside the library: our own loop waits, says so and subscribes anew. Without the number
+            # the library tries sixty times before it first says that nobody is there.
             self._client = await nats.connect(
                 self._url,
                 name="campanile",
                 allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 connect_timeout=CONNECT_SECONDS,
                 error_cb=self._on_error,
                 **({"user_credentials": str(self._credentials)} if self._credentials else {}),

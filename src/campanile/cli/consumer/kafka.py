@@ -17,8 +17,8 @@ from campanile.errors import InvalidInput
 
 HOLD_SECONDS = 5.0
 """How often a consumer that waits for the server shows up at its group; brokers expel it after minutes."""
-COMMIT_SECONDS = 30
-"""Time for the broker to take an offset."""
+CONNECT_SECONDS = 5.0
+"""Time for a broker to answer at first."""
 PUBLISH_SECONDS = 30.0
 """Time for the broker to take dead letters."""
 
@@ -98,6 +98,10 @@ class KafkaBroker:
         self._ended.clear()
         self._early.clear()
         self._paused = False
+        # Left to itself the library would look for brokers and topic forever, without a word to its caller.
+        found = self._consumer.list_topics(self._topic, CONNECT_SECONDS).topics.get(self._topic)
+        if found is None or found.error is not None:
+            raise BrokerFailed(f"Kafka: the topic {self._topic} cannot be read: {found.error if found else 'unknown'}")
         self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
 
     async def fetch(self, limit: int, seconds: float) -> list[Message]:
