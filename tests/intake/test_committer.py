@@ -11,6 +11,7 @@ import pytest
 from campanile.clock import FixedClock
 from campanile.engine import Engine
 from campanile.errors import EngineUnavailable, Unavailable
+from campanile.intake import committer
 from campanile.intake.committer import Outcome
 from campanile.intake.event import EVENT_COLUMNS
 from campanile.intake.keys import event_key, message_key
@@ -319,6 +320,43 @@ def test_requests_of_a_moment_are_written_together(house: House, monkeypatch: py
     assert sum(groups) == 20
     assert len(groups) <= 2
     assert len(stored_ids(house.engine)) == 20
+
+
+def test_a_group_waits_for_what_is_being_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[int] = []
+    write_group = house.committer.write
+    monkeypatch.setattr(house.committer, "write", lambda group: groups.append(len(group)) or write_group(group))
+    monkeypatch.setattr(committer, "EXPECTED_SECONDS", 30.0)
+
+    async def reading(number: int, done: asyncio.Event) -> Outcome:
+        with house.committer.expecting():
+            await done.wait()
+        return await house.committer.submit(house.batch([event(f"e-{number}")]))
+
+    async def scenario() -> None:
+        done = [asyncio.Event() for _ in range(3)]
+        requests = [asyncio.ensure_future(reading(number, each)) for number, each in enumerate(done)]
+        done[0].set()
+        finished, _ = await asyncio.wait(requests, timeout=0.2)
+        assert not finished
+        done[1].set()
+        requests[2].cancel()  # its body cannot be read: nobody waits for it any more
+        finished, _ = await asyncio.wait(requests)
+        assert len(finished) == 3
+
+    run(house, scenario)
+    assert groups == [2]
+
+
+def test_a_group_waits_no_longer_than_it_has_to(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committer, "EXPECTED_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        with house.committer.expecting():
+            outcome = await house.committer.submit(house.batch([event("a")]))
+        assert outcome.accepted == 1
+
+    run(house, scenario)
 
 
 def test_a_group_is_bounded(chdb_engine: Engine, clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -32,6 +33,10 @@ from campanile.settings import Settings
 
 GROUP_ROWS = 5
 """A group takes further requests up to this many times `Settings.commit_rows`; the next group takes the rest."""
+
+EXPECTED_SECONDS = 0.05
+"""How long a group waits for requests that are being read: one write of ten thousand events costs a third of five of
+two thousand, and none of them would be answered much earlier."""
 
 T = TypeVar("T")
 
@@ -88,6 +93,9 @@ class Committer:
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._full = asyncio.Event()
+        self._expected = 0
+        self._arrived = asyncio.Event()
+        """Whether one of those expected has come, or will not come."""
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self.failing = False
@@ -125,7 +133,18 @@ class Committer:
         self._wake.set()
         if self.waiting_events >= self._rows:
             self._full.set()
+            self._arrived.set()
         return await outcome
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """While a request is read that will submit a batch at once afterwards."""
+        self._expected += 1
+        try:
+            yield
+        finally:
+            self._expected -= 1
+            self._arrived.set()
 
     async def alone(self, work: Callable[[], T]) -> T:
         """Run `work` in the committer's thread, between two groups."""
@@ -148,6 +167,7 @@ class Committer:
         self._closing = True
         self._wake.set()
         self._full.set()
+        self._arrived.set()
         if self._task is not None:
             await self._task
         self._thread.shutdown(wait=True)
@@ -181,14 +201,16 @@ class Committer:
         _resolve(group, writing)
 
     async def _gather(self, seconds: float) -> None:
-        """Groups start at least the interval apart, unless enough has come together earlier."""
-        if seconds <= 0 or self._full.is_set():
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._full.wait()
-        except TimeoutError:
-            return
+        """Groups start at least the interval apart and wait for what is being read, unless enough has come together."""
+        if seconds > 0 and not self._full.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._full.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXPECTED_SECONDS):
+                while self._expected and not self._full.is_set():
+                    self._arrived.clear()
+                    await self._arrived.wait()
 
     def _take(self) -> list[_Waiting]:
         rows = count = 0

@@ -286,7 +286,8 @@ class IntakeService:
             idempotency_key=request.idempotency_key,
             atomic=request.atomic,
         )
-        reading = await self._in_thread(partial(self._readers.read, order))
+        with contextlib.nullcontext() if request.dry_run else self._committer.expecting():
+            reading = await self._in_thread(partial(self._readers.read, order))
         batch = reading.batch
 
         async def store() -> Outcome:
