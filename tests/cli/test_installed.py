@@ -25,7 +25,7 @@ MAX_SECONDS = 0.3
 """Processor time of a start. Of several runs the quickest counts: others on this machine only ever add to it."""
 BARE_SECONDS = 0.03
 """What the interpreter alone takes on an ordinary machine; one that needs longer for it is given more in proportion."""
-RUNS = 7
+RUNS = 5
 FOREIGN = ("litestar", "sqlalchemy", "clickhouse_connect", "chdb", "pyarrow", "pandas", "numpy", "granian", "httpx")
 """What a start must not load; most of it must not even be there."""
 
