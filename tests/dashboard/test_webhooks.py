@@ -149,6 +149,9 @@ def test_dead_letters_are_tried_again(site: Site) -> None:
     assert site.admin.post(f"{base(site)}/dead-letters/retry").status_code == 303
     assert site.services.hooks.dead_letters(site.id) == []
     assert "2 stored" in site.admin.get(f"{base(site)}/dead-letters").text
+    entry = site.services.audit.page(site.id)[0]
+    assert (entry.action, entry.actor) == ("dead_letters.retried", "admin@example.com")
+    assert entry.after == {"accepted": 2, "waiting": 0, "dead again": 0}
 
 
 def test_rotation(site: Site) -> None:

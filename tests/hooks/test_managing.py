@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from campanile.audit.service import AuditService
 from tests.hooks.payloads import streams_event
 from tests.hooks.reports import ADDRESS, AGENT, HOST, NUMBER, PROVIDERS, reported
 from tests.hooks.served import APP_SECRET, PASSWORD, TOPIC, HookHouse, Poster, until
@@ -52,6 +53,28 @@ def test_the_life_of_a_hook(house: HookHouse) -> None:
         assert await post(turned["secret"], turned["url"]) == 404
 
     house.run(scenario)
+
+
+def test_changes_are_in_the_audit_log(house: HookHouse) -> None:
+    """With the key that made them, and without anything secret."""
+    secrets = []
+
+    async def scenario(send: Poster) -> None:
+        made = (await send.manage("POST", "/v1/hooks", {"provider": "postmark", "name": "Letters"})).json()
+        turned = (await send.manage("POST", f"/v1/hooks/{made['hook_id']}/rotate", {"address": True})).json()
+        await send.manage("DELETE", f"/v1/hooks/{made['hook_id']}")
+        secrets.extend([made["secret"], turned["secret"], made["url"].rpartition("/")[2]])
+
+    house.run(scenario)
+    entries = AuditService(house.metadata, house.clock).page("w")
+    told = [entry for entry in entries if entry.action.startswith("hook.")]
+    assert [(entry.action, entry.before, entry.after) for entry in told] == [
+        ("hook.deleted", {"provider": "postmark", "name": "Letters"}, {}),
+        ("hook.rotated", {}, {"name": "Letters", "secret": "new", "address": "new"}),
+        ("hook.created", {}, {"provider": "postmark", "name": "Letters"}),
+    ]
+    assert {entry.actor.partition("_")[0] for entry in told} == {"key key"}
+    assert not [secret for secret in secrets if secret in str(entries)]
 
 
 def test_secrets_rest_encrypted(house: HookHouse) -> None:
