@@ -81,8 +81,10 @@ def test_any_range_of_any_past(engine: Engine, settled: SettledAnswers, history:
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories(), horizon=st.integers(1, 5), data=st.data())
 def test_campaigns_of_many_days_answer_for_ranges_up_to_their_horizon(
-    chdb_engine: Engine, history: History, horizon: int, data: st.DataObject
+    chdb_engine: Engine, monkeypatch: pytest.MonkeyPatch, history: History, horizon: int, data: st.DataObject
 ) -> None:
+    mask_days = data.draw(st.sampled_from([0, 64]), "days that are bits")
+    monkeypatch.setattr("campanile.stats.settled.repository.MASK_DAYS", mask_days)
     repository = SettledRepository(chdb_engine, whole_days=2, horizon_days=horizon)
     settled = SettledAnswers(repository, FixedClock(NOW), after=0)
     try:

@@ -19,6 +19,8 @@ WHOLE_DAYS = 400
 """Days up to which a campaign is kept for ranges of any length: pairs of days grow with their square."""
 HORIZON_DAYS = 100
 """Longest range for which campaigns of more days are kept; longer ones are answered from the log."""
+MASK_DAYS = 64
+"""Days that are bits of one number."""
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 UNBOUNDED = 1 << 53
 """Milliseconds; in place of a horizon."""
@@ -146,7 +148,10 @@ class SettledRepository:
             "entry_steps": steps,
         }
         totals = ask("settled_totals", **countable)
-        users = ask("settled_users", **countable)
+        if len(days) <= MASK_DAYS:
+            users = ask("settled_masks", **countable, bits=list(range(len(days))))
+        else:
+            users = ask("settled_users", **countable)
         counts: Histories[int] = Histories(
             [
                 *((*cells[cell], thing, day, day, total, 0) for cell, thing, day, total in totals),
