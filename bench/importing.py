@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,6 +26,8 @@ PART = 200_000
 COMPARED = 200_000
 """Rows of the round that is compared with the bare insert."""
 PER_INSERT = 10_000
+SAMPLE_SECONDS = 0.1
+"""Between two looks at the memory of a running import."""
 
 
 def run(rows: int = ROWS, compared: int = COMPARED, rounds: int = 3) -> Measured:
@@ -84,11 +87,14 @@ def _import(server: Server, credentials: Credentials, path: Path) -> int:
         "--workspace", credentials.workspace_id, "--key", credentials.ingest_key, "--progress", "none",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    peak = 0
+    while process.poll() is None:  # what the system says of an ended process would include ours, which started it
+        with contextlib.suppress(OSError, StopIteration):
+            peak = max(peak, resident_mebibytes(process.pid))
+        time.sleep(SAMPLE_SECONDS)
     if process.returncode:
         raise RuntimeError(f"the import ended with status {process.returncode}")
-    return usage.ru_maxrss // 1024
+    return peak
 
 
 def _write(path: Path, rows: int) -> None:
