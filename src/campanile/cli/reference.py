@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from itertools import pairwise
-from pathlib import Path
+
+from rich.console import Console
 
 from campanile.app import OPERATIONS
 from campanile.cli.main import app
@@ -104,10 +104,9 @@ def _commands() -> Iterator[tuple[str, ...]]:
 
 
 def _help(command: tuple[str, ...]) -> str:
-    environment = {"PATH": os.environ["PATH"], "COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb"}
-    script = str(Path(sys.executable).with_name("campanile"))
-    done = subprocess.run([script, *command, "--help"], capture_output=True, text=True, env=environment, check=True)
-    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    written = StringIO()
+    app.help_print(list(command), console=Console(file=written, width=110, color_system=None, legacy_windows=False))
+    return "\n".join(line.rstrip() for line in written.getvalue().strip().splitlines())
 
 
 if __name__ == "__main__":
