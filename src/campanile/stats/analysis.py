@@ -22,9 +22,10 @@ from campanile.metrics.pairs import ZERO, MetricType, Pair
 from campanile.metrics.registry import COUNTS, RATES
 from campanile.metrics.snapshots import Cells
 from campanile.stats.levels import Level
-from campanile.stats.numbers import Credits, NumbersService
+from campanile.stats.numbers import NumbersService
 from campanile.stats.repository import Scope, StatsRepository
 from campanile.stats.schemas import Attribution, GroupTotals, Measured, Point, Series, SeriesUnit, Totals
+from campanile.stats.settled.credits import Credits
 from campanile.stats.tree import campaign_tree
 from campanile.workspaces.schemas import Workspace
 

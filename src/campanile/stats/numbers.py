@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
-from campanile.attribution.schemas import ControlNumbers, Conversions, CreditKey
+from campanile.attribution.schemas import Conversions
 from campanile.campaigns.schemas import Campaign
 from campanile.kit.times import Window
 from campanile.metrics.channels import (
@@ -33,6 +33,7 @@ from campanile.stats.activity import Activity
 from campanile.stats.levels import Level, levels, platforms_of, split_of
 from campanile.stats.repository import Dimension, Scope, StatsRepository
 from campanile.stats.schemas import Attribution
+from campanile.stats.settled.credits import Credits
 from campanile.stats.settled.entry import Settled
 from campanile.stats.settled.service import SettledAnswers
 from campanile.workspaces.schemas import Workspace
@@ -83,28 +84,6 @@ class Families(Protocol):
     ) -> Mapping[str, Sequence[Campaign]] | None: ...
 
     def children_of(self, workspace_id: str, parent_ids: Sequence[str]) -> Mapping[str, Sequence[Campaign]]: ...
-
-
-class Credits(Protocol):
-    """Knows which conversions campaigns earned; the conversion service. Targets are numbered as they are passed."""
-
-    async def credited(
-        self,
-        workspace: Workspace,
-        targets: Sequence[Campaign],
-        levels: Sequence[Iterable[int]],
-        window: Window,
-        attribution: Attribution,
-    ) -> Mapping[CreditKey, Conversions]: ...
-
-    async def control(
-        self,
-        workspace: Workspace,
-        targets: Mapping[int, Campaign],
-        window: Window,
-        attribution: Attribution,
-        covered: Sequence[str],
-    ) -> ControlNumbers: ...
 
 
 class NumbersService:

@@ -46,16 +46,8 @@ Name = tuple[str, str, Attribution]
 """(workspace, campaign, attribution)."""
 
 
-class Matched(Protocol):
-    """Counts conversions from the log; the conversion service."""
-
-    async def bases(
-        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution
-    ) -> list[Basis | None]: ...
-
-    def histories(
-        self, workspace_id: str, basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]
-    ) -> CreditRows: ...
+class Credits(Protocol):
+    """Knows which conversions campaigns earned. Targets are numbered as they are passed."""
 
     async def credited(
         self,
@@ -74,6 +66,18 @@ class Matched(Protocol):
         attribution: Attribution,
         covered: Sequence[str],
     ) -> ControlNumbers: ...
+
+
+class Matched(Credits, Protocol):
+    """Counts conversions from the log; the conversion service."""
+
+    async def bases(
+        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution
+    ) -> list[Basis | None]: ...
+
+    def histories(
+        self, workspace_id: str, basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]
+    ) -> CreditRows: ...
 
 
 class _Needs(NamedTuple):
