@@ -71,7 +71,10 @@ class ConversionService:
         by_root = {family.root.campaign_id: family for family in families}
         found: list[Basis | None] = []
         for target in targets:
-            family = by_root[target.parent_id or target.campaign_id]
+            family = by_root.get(target.parent_id or target.campaign_id)
+            if family is None:
+                found.append(None)
+                continue
             competing = [family] if everyone is None else competitors(everyone, [family])
             plan = self._made(workspace, competing, kind, books=False)
             counted = family.members if target.parent_id is None else (target,)
