@@ -43,6 +43,14 @@ for _name in [name for name in os.environ if name.startswith("CAMPANILE_") and n
     del os.environ[_name]
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Commands set up logging for their process; here that is the one of the next test, too."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
 @pytest.fixture
 def clock() -> FixedClock:
     """A clock that stands still at `NOW`."""

@@ -110,19 +110,15 @@ def test_without_the_middleware_there_is_an_anonymous_context() -> None:
 
 
 def test_logs_are_json_lines_above_the_level() -> None:
-    before = structlog.get_config()
     stream = io.StringIO()
+    configure_logging("info", stream)
+    log = structlog.get_logger("campanile.test")
+    log.debug("hidden")
+    log.info("shown", number=1)
     try:
-        configure_logging("info", stream)
-        log = structlog.get_logger("campanile.test")
-        log.debug("hidden")
-        log.info("shown", number=1)
-        try:
-            raise RuntimeError("boom")
-        except RuntimeError as error:
-            log.error("failed", exc_info=error)
-    finally:
-        structlog.configure(**before)
+        raise RuntimeError("boom")
+    except RuntimeError as error:
+        log.error("failed", exc_info=error)
     shown, failed = map(json.loads, stream.getvalue().splitlines())
     assert (shown["message"], shown["level"], shown["number"]) == ("shown", "info", 1)
     assert shown["timestamp"].endswith("Z")
