@@ -43,6 +43,17 @@ for _name in [name for name in os.environ if name.startswith("CAMPANILE_") and n
     del os.environ[_name]
 
 
+SERVERS = frozenset({"cluster", "redis_url", "postgres_url"})
+"""Fixtures that start servers: whoever asks for them is slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what cannot be quick, so that nobody has to remember it."""
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """Commands set up logging for their process; here that is the one of the next test, too."""
@@ -156,7 +167,7 @@ def cluster_engine(_cluster_engine: Engine) -> Engine:
     return _cluster_engine
 
 
-@pytest.fixture(params=["chdb", "cluster"])
+@pytest.fixture(params=["chdb", pytest.param("cluster", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Either engine, migrated and empty: a test that asks for it runs on both."""
     engine: Engine = request.getfixturevalue(f"{request.param}_engine")

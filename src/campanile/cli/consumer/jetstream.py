@@ -149,6 +149,7 @@ class NatsBroker:
         client, self._client = self._client, None
         self._context = self._subscription = None
         if client is not None:
+            # What is not acknowledged comes again, so a connection that cannot even be closed loses nothing.
             with contextlib.suppress(NatsError, OSError):
                 await client.close()
 
