@@ -63,7 +63,7 @@ class TestForms:
             for between in (b"\n", b"\r\n"):
                 body = between.join([*(json.dumps(item).encode() for item in THREE)]) + end
                 batch = parse_events(body, "ndjson", POLICY, NOW)
-                assert (ids(batch), batch.lines) == (["e-0", "e-1", "e-2"], [1, 2, 3])
+                assert (ids(batch), list(batch.lines or ())) == (["e-0", "e-1", "e-2"], [1, 2, 3])
 
     def test_blank_lines_count_as_lines_only(self) -> None:
         batch = parsed(b"", THREE[0], b" \t\r", b"", b"{}", THREE[1])

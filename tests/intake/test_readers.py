@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import signal
 from collections.abc import Iterator
 
@@ -141,9 +140,10 @@ def test_readers_end_with_their_server(pool: ReaderPool) -> None:
 def test_the_life_of_a_reader() -> None:
     asked = order(ndjson(click("a")))
     too_many = order(b"{}\n" * 3, events=2)
-    frames = [pickle.dumps(item) for item in (asked, too_many)]
-    orders = io.BytesIO(b"".join(len(frame).to_bytes(8, "little") + frame for frame in frames))
-    answers = io.BytesIO()
+    orders, answers = io.BytesIO(), io.BytesIO()
+    for item in (asked, too_many):
+        readers._send(orders, item)
+    orders.seek(0)
     serve(orders, answers)
     answers.seek(0)
     assert same(readers._receive(answers), read_events(asked))

@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from campanile.engine.tables import TABLES, arrow_table
-from campanile.intake.bulk import PlainEvents, Times
+from campanile.intake.bulk import Places, PlainEvents, Times
 from campanile.intake.event import EVENT_COLUMNS, Event
 from campanile.intake.fields import MERGE_TYPE
-from campanile.intake.keys import Keys, event_keys, message_keys, pack
+from campanile.intake.keys import ONCE_PER_MESSAGE, Keys, event_keys, event_keys_of, message_keys, message_keys_of, pack
 from campanile.intake.known_ids import Flags, message_salt, salted, workspace_salt
 from campanile.workspaces.schemas import Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GETTERS = {name: attrgetter(name) for name in EVENT_COLUMNS if name != "ts"}
+_COLUMNS = [name for name in TABLES["events"] if name != "sequence"]
 
 
 class Mention(NamedTuple):
@@ -58,7 +61,9 @@ _said = attrgetter(
 )  # fmt: skip
 
 
-_message = attrgetter("provider", "message_id", "transport", "user_id", "device_id", "type")
+MESSAGE_PARTS = ("provider", "message_id", "transport", "user_id", "device_id", "type")
+"""Fields that make a natural key, in the order in which they do."""
+_message = attrgetter(*MESSAGE_PARTS)
 
 
 def mention_of(event: Event) -> Mention:
@@ -75,7 +80,7 @@ class Batch:
         events: Sequence[Event],
         received_at: datetime,
         *,
-        plain: Sequence[PlainEvents] = (),
+        plain: PlainEvents | None = None,
         atomic: bool = False,
         implied_attempts: bool = False,
     ) -> None:
@@ -85,25 +90,67 @@ class Batch:
         """Whether one refused event refuses all of them."""
         self.implied_attempts = implied_attempts
         """Whether campaigns that these events register do not report attempts."""
-        parts = [_of_events(events)] if events else []
-        parts.extend(_of_plain_events(group) for group in plain)
-        self.event_keys: Keys = np.concatenate([part.event_keys for part in parts])
-        self.message_keys: Keys = np.concatenate([part.message_keys for part in parts])
-        self.has_message: Flags = np.any(self.message_keys, axis=1)
-        self.known_as: Keys = salted(self.event_keys, workspace_salt(workspace.id))
-        """Event keys as they are known in this process, over all workspaces."""
-        self.messages_known_as: Keys = salted(self.message_keys, message_salt(workspace.id))
-        self.times = np.concatenate([part.times for part in parts])
-        """When each event happened, UTC epoch milliseconds."""
         self.merges = [position for position, event in enumerate(events) if event.type == MERGE_TYPE]
         """Positions of merges of users."""
-        self.sends: Flags = np.concatenate([part.sends for part in parts])
-        self.mentions = _mentions(parts)
+        self._parts = [_of_events(events)] if events else []
+        if plain is not None:
+            self._parts.append(_of_plain_events(plain))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What follows from the parts is several times larger than they are.
+        names = ("workspace", "received_at", "atomic", "implied_attempts", "merges", "_parts")
+        return {name: getattr(self, name) for name in names}
+
+    def assemble(self) -> None:
+        """Work out everything that will be asked for, where that does not hold up others."""
+        for name in ("event_keys", "has_message", "known_as", "messages_known_as", "sends", "mentions", "columns"):
+            getattr(self, name)
+
+    @cached_property
+    def event_keys(self) -> Keys:
+        return np.concatenate([part.event_keys for part in self._parts])
+
+    @cached_property
+    def message_keys(self) -> Keys:
+        """Natural keys; zero where there is none."""
+        return np.concatenate([part.message_keys for part in self._parts])
+
+    @cached_property
+    def has_message(self) -> Flags:
+        """Which events have a natural key."""
+        flags: Flags = (self.message_keys[:, 0] | self.message_keys[:, 1]) != 0
+        return flags
+
+    @cached_property
+    def known_as(self) -> Keys:
+        """Event keys as they are known in this process, over all workspaces."""
+        return salted(self.event_keys, workspace_salt(self.workspace.id))
+
+    @cached_property
+    def messages_known_as(self) -> Keys:
+        return salted(self.message_keys, message_salt(self.workspace.id))
+
+    @cached_property
+    def times(self) -> Times:
+        """When each event happened, UTC epoch milliseconds."""
+        return np.concatenate([part.times for part in self._parts])
+
+    @cached_property
+    def sends(self) -> Flags:
+        return np.concatenate([part.sends for part in self._parts])
+
+    @cached_property
+    def mentions(self) -> dict[Mention, npt.NDArray[np.int64]]:
         """What is said about campaigns → positions of the events that say it."""
-        self.columns: pa.Table = pa.concat_tables([self._table(part) for part in parts])
+        return _mentions(self._parts)
+
+    @cached_property
+    def columns(self) -> pa.Table:
+        """The events as they are stored, but for their sequence."""
+        return pa.concat_tables([self._table(part) for part in self._parts])
 
     def __len__(self) -> int:
-        return len(self.times)
+        return sum(len(part.times) for part in self._parts)
 
     def event(self, position: int, mention: Mention | None = None) -> Event:
         """The event as it is stored; with `mention`, also what it says about its campaign beyond that."""
@@ -127,17 +174,19 @@ class Batch:
 
     def _table(self, part: _Part) -> pa.Table:
         size = len(part.times)
+        takes = pa.array(part.shapes)
         return arrow_table(
             "events",
             {
-                **part.columns,
+                **{name: _shared_column(name, values, takes) for name, values in part.shared.items()},
+                **{name: pa.chunked_array([values]) for name, values in part.own.items()},
                 "ts": pa.chunked_array([pa.array(part.times, pa.timestamp("ms", "UTC"))]),
                 "event_key": _key_column(part.event_keys),
                 "message_key": _key_column(part.message_keys),
-                "workspace_id": [self.workspace.id] * size,
-                "received_at": [round(self.received_at.timestamp() * 1000)] * size,
+                "workspace_id": pa.chunked_array([pa.repeat(self.workspace.id, size)]),
+                "received_at": _instants(self.received_at, size),
             },
-        )
+        ).select(_COLUMNS)
 
 
 class _Part(NamedTuple):
@@ -147,56 +196,61 @@ class _Part(NamedTuple):
     message_keys: Keys
     times: Times
     sends: Flags
-    mentions: dict[Mention, npt.NDArray[np.int64]]
-    columns: dict[str, Sequence[Any]]
+    mentions: list[Mention]
+    shapes: Places
+    """For each event the place of its mention, and of its values in `shared`."""
+    shared: dict[str, list[Any]]
+    own: dict[str, pa.Array]
 
 
 def _of_events(events: Sequence[Event]) -> _Part:
-    mentions: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for position, said in enumerate(map(_said, events)):
-        mentions[said].append(position)
+    mentions: dict[tuple[str, ...], int] = {}
+    shapes = [mentions.setdefault(said, len(mentions)) for said in map(_said, events)]
     return _Part(
         event_keys=pack(event_keys(event.event_id for event in events)),
         message_keys=pack(message_keys(map(_message, events))),
         # Arrow takes ten times longer for datetime objects than for these.
         times=np.array([round(event.ts.timestamp() * 1000) for event in events], dtype=np.int64),
         sends=np.fromiter((event.type == "sent" for event in events), np.bool_, len(events)),
-        mentions={Mention._make(said): np.array(places) for said, places in mentions.items()},
-        columns={name: list(map(get, events)) for name, get in _GETTERS.items()},
+        mentions=[Mention._make(said) for said in mentions],
+        shapes=np.array(shapes, dtype=np.int32),
+        shared={},
+        own={name: pa.array(list(map(get, events)), TABLES["events"][name]) for name, get in _GETTERS.items()},
     )
 
 
 def _of_plain_events(group: PlainEvents) -> _Part:
     """The same, without going through every field of every event."""
-    prototypes, shapes, own = group.prototypes, group.shapes, group.own
-    places = shapes.tolist()
-    keys: Keys = np.zeros((len(places), 2), dtype=np.uint64)
-    if "message_id" in own:
-        messages = zip(
-            [prototypes[place].provider for place in places],
-            own["message_id"],
-            [prototypes[place].transport for place in places],
-            own.get("user_id") or [""] * len(places),
-            own.get("device_id") or [""] * len(places),
-            [prototypes[place].type for place in places],
-            strict=True,
-        )
-        keys = pack(message_keys(messages))
-    mentions: dict[Mention, list[npt.NDArray[np.int64]]] = defaultdict(list)
-    for number, prototype in enumerate(prototypes):
-        mentions[mention_of(prototype)].append(np.flatnonzero(shapes == number))
-    takes = pa.array(shapes)
+    prototypes, shapes = group.prototypes, group.shapes
     return _Part(
-        event_keys=pack(event_keys(own["event_id"])),
-        message_keys=keys,
+        event_keys=pack(event_keys_of(group.own["event_id"])),
+        message_keys=_message_keys(group),
         times=group.times,
         sends=np.array([prototype.type == "sent" for prototype in prototypes])[shapes],
-        mentions={mention: np.concatenate(positions) for mention, positions in mentions.items()},
-        columns={
-            name: own[name] if name in own else _shared_column(name, list(map(get, prototypes)), takes)
-            for name, get in _GETTERS.items()
-        },
+        mentions=list(map(mention_of, prototypes)),
+        shapes=shapes,
+        shared={name: list(map(get, prototypes)) for name, get in _GETTERS.items() if name not in group.own},
+        own=group.own,
     )
+
+
+def _message_keys(group: PlainEvents) -> Keys:
+    keys: Keys = np.zeros((len(group.shapes), 2), dtype=np.uint64)
+    once = [bool(prototype.provider) and prototype.type in ONCE_PER_MESSAGE for prototype in group.prototypes]
+    if "message_id" not in group.own or not any(once):
+        return keys
+    named = pc.greater(pc.binary_length(group.own["message_id"]), 0).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(np.array(once)[group.shapes] & named)
+    takes, shapes = pa.array(rows), pa.array(group.shapes[rows])
+    columns = [
+        group.own[name].take(takes)
+        if name in group.own
+        else pa.array([getattr(p, name) for p in group.prototypes]).take(shapes)
+        for name in MESSAGE_PARTS
+    ]
+    if len(rows):
+        keys[rows] = pack(message_keys_of(columns))
+    return keys
 
 
 def _shared_column(name: str, values: list[Any], takes: pa.Array) -> pa.ChunkedArray:
@@ -211,11 +265,18 @@ def _mentions(parts: Sequence[_Part]) -> dict[Mention, npt.NDArray[np.int64]]:
     found: dict[Mention, list[npt.NDArray[np.int64]]] = defaultdict(list)
     start = 0
     for part in parts:
-        for mention, positions in part.mentions.items():
+        order = np.argsort(part.shapes, kind="stable")
+        places = np.split(order + start, np.searchsorted(part.shapes[order], np.arange(1, len(part.mentions))))
+        for mention, positions in zip(part.mentions, places, strict=True):
             if mention.campaign_id and len(positions):
-                found[mention].append(positions + start)
+                found[mention].append(positions)
         start += len(part.times)
-    return {mention: np.concatenate(positions) for mention, positions in found.items()}
+    return {mention: np.sort(np.concatenate(positions)) for mention, positions in found.items()}
+
+
+def _instants(instant: datetime, size: int) -> pa.ChunkedArray:
+    milliseconds = np.full(size, round(instant.timestamp() * 1000), dtype=np.int64)
+    return pa.chunked_array([pa.array(milliseconds, pa.timestamp("ms", "UTC"))])
 
 
 def _key_column(keys: Keys) -> pa.ChunkedArray:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Iterable
 from datetime import datetime
-
-import msgspec
+from functools import cached_property
 
 from campanile.errors import InvalidInput
 from campanile.intake.decode import Format
@@ -33,24 +32,20 @@ def parse_events(
         PayloadTooLarge: more events than a request may hold.
     """
     records = split(body, form, policy.limits, "events")
-    return judge(records, body, policy, Validator(policy, now, idempotency_key))
+    return judge(records, body, policy, Validator(policy, now, idempotency_key), range(len(records.raws)))
 
 
-def judge(
-    records: Records, body: bytes, policy: Policy, validator: Validator, judged: Container[int] = ()
-) -> ParsedBatch:
-    """Every record as an event or as a rejection, but those whose positions have been `judged` already."""
+def judge(records: Records, body: bytes, policy: Policy, validator: Validator, positions: Iterable[int]) -> ParsedBatch:
+    """The records at some positions, which ascend, each as an event or as a rejection."""
     defaults = _checked_defaults(records.defaults)
     reader = RecordReader(body, policy)
     events: list[Event] = []
     indexes: list[int] = []
     rejections: list[Rejection] = []
-    for index, raw in enumerate(records.raws):
-        if index in judged:
-            continue
+    for index in positions:
         event_id: object = None
         try:
-            record = reader.read(raw)
+            record = reader.read(records.raws[index])
             event_id = record.get("event_id")
             if defaults:
                 record = _merged(defaults, record)
@@ -77,16 +72,19 @@ class RecordReader:
 
     def __init__(self, body: bytes, policy: Policy) -> None:
         self._limits = policy.limits
-        self._countable = not may_hide_keys(body)
+        self._body = body
         self._exact = ExactReader(policy.limits.depth)
 
-    def read(self, raw: bytes | msgspec.Raw) -> dict[str, object]:
+    def read(self, text: bytes) -> dict[str, object]:
         """The object that a record is. Raises `Refused` or `Malformed`."""
-        text = bytes(raw)
         if len(text) > self._limits.event_bytes:
             raise Refused("event_too_large", "", f"An event may have {self._limits.event_bytes} bytes")
         record = fast(text, self._limits.depth, self._countable)
         return self._exact.read(text) if record is None else record
+
+    @cached_property
+    def _countable(self) -> bool:
+        return not may_hide_keys(self._body)
 
 
 def refusal(records: Records, index: int, fault: Malformed) -> Refused:

@@ -3,7 +3,7 @@
 Reading ten thousand events keeps one interpreter busy for a tenth of a second, and as long as it does, no question is
 answered by the same interpreter. So large bodies are read by processes of their own, small ones where they arrive.
 
-A reader gets pickled orders on its standard input and answers on its standard output, each with its length in front.
+A reader gets pickled orders on its standard input and answers on its standard output, each with its lengths in front.
 It ends when its input ends, so none can outlive its server.
 """
 
@@ -34,7 +34,7 @@ MAX_READERS = 4
 READING_SECONDS = 60.0
 """A reader that takes longer is stopped: no body within the limits takes more than a second."""
 
-_LENGTH = struct.Struct("<Q")
+_LENGTHS = struct.Struct("<QQ")
 
 
 class ReaderPool:
@@ -53,8 +53,12 @@ class ReaderPool:
         Raises:
             Unavailable: the process that read the body ended over it.
         """
-        if not self.size or len(order.body) < LARGE_BODY_BYTES:
-            return read_events(order)
+        result = self._read(order) if self.size and len(order.body) >= LARGE_BODY_BYTES else read_events(order)
+        if result.batch is not None:
+            result.batch.assemble()
+        return result
+
+    def _read(self, order: ReadingOrder) -> Reading:
         reader = self._idle.get()
         try:
             if reader is None:
@@ -137,21 +141,30 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def _send(stream: IO[bytes], message: object) -> None:
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.write(_LENGTH.pack(len(data)))
+    """The message, then the large buffers within it, which are not copied for that."""
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=buffers.append)
+    raws = [buffer.raw() for buffer in buffers]
+    stream.write(_LENGTHS.pack(len(raws), len(data)) + struct.pack(f"<{len(raws)}Q", *(raw.nbytes for raw in raws)))
     stream.write(data)
+    for raw in raws:
+        stream.write(raw)
     stream.flush()
 
 
 def _receive(stream: IO[bytes]) -> Any:
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
+    count, size = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
+    sizes = struct.unpack(f"<{count}Q", _exactly(stream, 8 * count))
+    data = _exactly(stream, size)
+    buffers = [_exactly(stream, size) for size in sizes]
+    return pickle.loads(data, buffers=buffers)  # noqa: S301 - our own process at the other end of a private pipe
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
         raise EOFError
-    (length,) = _LENGTH.unpack(head)
-    data = stream.read(length)
-    if len(data) < length:
-        raise EOFError
-    return pickle.loads(data)  # noqa: S301 - our own process at the other end of a private pipe
+    return data
 
 
 class _WithoutPandas(MetaPathFinder):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from campanile.intake.batch import Batch
-from campanile.intake.bulk import PlainEvents, plain_events
+from campanile.intake.bulk import plain_events
 from campanile.intake.decode import Format
 from campanile.intake.parse import judge
 from campanile.intake.policy import Policy
-from campanile.intake.records import split
-from campanile.intake.strict_json import may_hide_keys
+from campanile.intake.records import Records, split
 from campanile.intake.validate import Validator
 from campanile.intake.verdicts import ParsedBatch
 from campanile.workspaces.schemas import Workspace
@@ -48,13 +48,14 @@ def read_events(order: ReadingOrder) -> Reading:
     policy = order.policy
     records = split(order.body, order.format, policy.limits, "events")
     validator = Validator(policy, order.received_at, order.idempotency_key)
-    plain: list[PlainEvents] = []
-    if records.defaults is None:
-        plain = plain_events(records.raws, validator, policy.limits, countable=not may_hide_keys(order.body))
-    judged = frozenset(index for part in plain for index in part.indexes)
-    parsed = judge(records, order.body, policy, validator, judged)
+    plain = None
+    if records.defaults is None and records.offsets is None:
+        plain = plain_events(_on_one_line(records, order.body), validator, policy.limits)
+    taken = [] if plain is None else plain.indexes.tolist()
+    others = sorted(set(range(len(records.raws))).difference(taken)) if taken else range(len(records.raws))
+    parsed = judge(records, order.body, policy, validator, others)
     batch = None
-    if (parsed.events or plain) and not (order.atomic and parsed.rejections):
+    if (parsed.events or taken) and not (order.atomic and parsed.rejections):
         batch = Batch(
             order.workspace,
             parsed.events,
@@ -63,5 +64,11 @@ def read_events(order: ReadingOrder) -> Reading:
             atomic=order.atomic,
             implied_attempts=policy.implied_attempts,
         )
-    indexes = [*parsed.indexes, *(index for part in plain for index in part.indexes)]
-    return Reading(msgspec.structs.replace(parsed, events=[], indexes=indexes), batch)
+    return Reading(msgspec.structs.replace(parsed, events=[], indexes=[*parsed.indexes, *taken]), batch)
+
+
+def _on_one_line(records: Records, body: bytes) -> Sequence[bytes]:
+    """The records without line breaks, which in JSON stand between values only."""
+    if records.lines is not None or b"\n" not in body:
+        return records.raws
+    return [raw.replace(b"\n", b" ") for raw in records.raws]

@@ -29,8 +29,8 @@ _split_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class Records(msgspec.Struct, frozen=True):
     """The records of one request."""
 
-    raws: Sequence[bytes | msgspec.Raw]
-    lines: list[int] | None = None
+    raws: Sequence[bytes]
+    lines: Sequence[int] | None = None
     """One-based lines of an NDJSON body."""
     offsets: list[int] | None = None
     """Where each record of a JSON body starts, if it may not be JSON at all."""
@@ -90,10 +90,21 @@ def _address(data: bytes | msgspec.Raw) -> int:
 def _lines(body: bytes, limits: Limits) -> Records:
     if body.count(b"\n") > _BLANK_LINES * limits.events:
         raise _too_many(limits)
-    numbered = [
-        (number, line) for number, text in enumerate(body.split(b"\n"), start=1) if (line := text.strip(_SPACE))
-    ]
+    texts = body.split(b"\n")
+    if not texts[-1]:
+        texts.pop()
+    if _bare(texts, body):
+        return Records(texts, lines=range(1, len(texts) + 1))
+    numbered = [(number, line) for number, text in enumerate(texts, start=1) if (line := text.strip(_SPACE))]
     return Records([line for _, line in numbered], lines=[number for number, _ in numbered])
+
+
+def _bare(lines: Sequence[bytes], body: bytes) -> bool:
+    """Whether no line is blank, or has something around it that is to be taken off."""
+    sizes = np.fromiter(map(len, lines), np.int64, len(lines))
+    ends = np.cumsum(sizes + 1) - 1
+    octets = np.frombuffer(body, np.uint8)
+    return bool(sizes.all() and (octets[ends - sizes] > _SPACE[0]).all() and (octets[ends - 1] > _SPACE[0]).all())
 
 
 class _Member(NamedTuple):
@@ -150,9 +161,9 @@ class _Document:
             defaults=None if defaults is None else self._defaults(bytes(defaults)),
         )
 
-    def _array(self, text: bytes) -> list[msgspec.Raw]:
+    def _array(self, text: bytes) -> list[bytes]:
         try:
-            return _split_array(text)
+            return list(map(bytes, _split_array(text)))
         except msgspec.ValidationError as error:
             raise self._not_a_list() from error
 

@@ -72,7 +72,9 @@ _OF_TYPES: dict[str, frozenset[str]] = {
 """Fields that mean something to some types only, by the type as sent or stored; elsewhere they are unknown."""
 PAYLOAD_TYPES = frozenset({"custom", "conversion"})
 """Types whose `attributes` and `revenue` are kept."""
-KNOWN_FIELDS = OWN_FIELDS | _SHARED_FIELDS | _OF_TYPES.keys()
+ALWAYS_KNOWN_FIELDS = OWN_FIELDS | _SHARED_FIELDS
+"""Fields that are known whatever the type of the event, so that null is the same as nothing."""
+KNOWN_FIELDS = ALWAYS_KNOWN_FIELDS | _OF_TYPES.keys()
 
 _CONTROL_GROUPS = {"CAMPAIGN": CAMPAIGN_CONTROL, "GLOBAL": GLOBAL_CONTROL}
 _BOUNCES = {"HARD": "hard_bounce", "SOFT": "soft_bounce"}
@@ -87,6 +89,29 @@ class Shape(msgspec.Struct, frozen=True):
     """Fields that are not stored."""
     types: tuple[tuple[str, type], ...]
     """Fields whose values are no texts, with their types: `1`, `1.0` and `true` are equal, but not alike."""
+
+
+KNOWN_SHAPES = 20_000
+"""Shapes remembered, about 1 KB each; one more request may come to that."""
+KNOWN_POLICIES = 256
+"""Policies whose shapes are remembered: one or two per workspace that is sending."""
+
+
+class ShapeMemory:
+    """Shapes judged before. A campaign sends the same ones all day long."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[Policy, dict[tuple[object, ...], Shape]] = {}
+
+    def of(self, policy: Policy) -> dict[tuple[object, ...], Shape]:
+        """What is known under a policy, to be added to."""
+        if len(self._shapes) > KNOWN_POLICIES or sum(map(len, self._shapes.values())) > KNOWN_SHAPES:
+            self._shapes = {}
+        return self._shapes.setdefault(policy, {})
+
+
+memory = ShapeMemory()
+"""Of this process. What a shape is depends on nothing but its fields and the policy."""
 
 
 def shape_of(shared: dict[str, object], policy: Policy) -> Shape:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -95,7 +95,7 @@ class ParsedSnapshots(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: list[Snapshot]
     indexes: list[int]
     """For every snapshot its zero-based position in the request."""
-    lines: list[int] | None
+    lines: Sequence[int] | None
     rejections: list[Rejection]
     warnings: list[Warned]
 

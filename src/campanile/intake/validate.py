@@ -24,7 +24,7 @@ from campanile.intake.limits import (
 from campanile.intake.machines import ACTS, machine_rules
 from campanile.intake.notices import Notices
 from campanile.intake.policy import Policy
-from campanile.intake.shapes import KNOWN_FIELDS, PAYLOAD_TYPES, Shape, complete, joined_detail, shape_of
+from campanile.intake.shapes import KNOWN_FIELDS, PAYLOAD_TYPES, Shape, complete, joined_detail, memory, shape_of
 from campanile.intake.times import instant
 from campanile.intake.verdicts import Refused
 from campanile.kit.hashing import identity_key
@@ -77,7 +77,7 @@ class Validator:
         self._earliest = limits.earliest if limits.age is None else max(limits.earliest, now - limits.age)
         self._notice = now + limits.future_notice
         self._latest = now + limits.future
-        self._shapes: dict[tuple[object, ...], Shape] = {}
+        self._shapes = memory.of(policy)
         self._days: set[int] = set()
         self.notices = Notices(KNOWN_FIELDS)
 

@@ -68,7 +68,7 @@ class ParsedBatch(msgspec.Struct, frozen=True, kw_only=True):
     """What may be stored, in the order of the request. Their `channel` may be empty: see `validate.complete`."""
     indexes: list[int]
     """For every event its zero-based position in the request."""
-    lines: list[int] | None
+    lines: Sequence[int] | None
     """For every record of an NDJSON body its one-based line."""
     rejections: list[Rejection]
     """Ordered by position."""
