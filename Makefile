@@ -43,7 +43,7 @@ check: setup ## Lint, types and the fast tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(PYTEST) -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" --hypothesis-profile=quick $(ARGS)
 
 docs: $(ENVIRONMENT) ## The documentation as a site in build/site; broken links end it
 	$(BIN)/mkdocs build $(ARGS)

@@ -27,6 +27,7 @@ NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 
 # How long an example takes says more about the machine than about the code.
 hypothesis_settings.register_profile("campanile", deadline=None, print_blob=True)
+hypothesis_settings.register_profile("quick", deadline=None, print_blob=True, max_examples=25)
 hypothesis_settings.load_profile("campanile")
 
 # Drawing the local variables of every frame takes seconds per logged error.
