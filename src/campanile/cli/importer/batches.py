@@ -11,7 +11,6 @@ from campanile.cli.importer.errors import Rejected, masked, to_retry
 from campanile.cli.importer.mapping import Converter, Mapped, Skipped
 from campanile.cli.importer.sources import BadRow, Position, Row
 from campanile.cli.importer.state import Counters
-from campanile.cli.importer.times import rfc3339
 from campanile.client import Client, EventResult, Refused
 
 MAX_BATCH = 10_000
@@ -88,8 +87,7 @@ def _append(batch: Batch, file: str, row: Row, made: Mapped, encoder: msgspec.js
     if len(body) > MAX_EVENT_BYTES:
         batch.rejected.append(rejection(file, row, event_id, "event_too_large", "", "the event is longer than 32 KiB"))
         return
-    time = rfc3339(made.time) if made.time else ""
-    batch.lines.append(Line(row, event_id, str(made.event.get("type") or ""), body, made.day, time))
+    batch.lines.append(Line(row, event_id, str(made.event.get("type") or ""), body, made.day, made.time))
     batch.size += len(body)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ ATTRIBUTES = "attributes"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?")
 _WORDS = {"true": True, "yes": True, "1": True, "t": True, "false": False, "no": False, "0": False, "f": False}
+_TYPED = frozenset({"machine", "variation"})
+"""Fields whose texts may mean something else."""
 SKIP = "skip"
 """As `on_unknown`: leave such rows out."""
 
@@ -67,7 +69,8 @@ class Mapped(msgspec.Struct):
     event: dict[str, Any]
     day: date | None
     """UTC day of its time, if that is known."""
-    time: datetime | None
+    time: str
+    """Its time as it is sent; empty if that is not known."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -144,6 +147,10 @@ class Converter:
             if native and column not in taken:
                 self.rules.setdefault(column, Rule(column=column))
         self._check_columns()
+        copied = {name: rule.column for name, rule in self.rules.items() if self._is_copied(name, rule)}
+        self._copied = [(name, column) for name, column in copied.items() if column is not None]
+        """Fields whose texts need nothing done to them, which most are, with their columns."""
+        self._worked_out = [(name, rule) for name, rule in self.rules.items() if name not in copied]
         time_rule = self.rules.get("time") or self.rules.get("ts") or Rule(column="time")
         self._zone = ZoneInfo(time_rule.timezone or timezone) if time_rule.timezone or timezone else None
         self._format = time_rule.format or self._time_format
@@ -195,19 +202,24 @@ class Converter:
             )
         if event.get("event_id") in (None, "") and self._id_prefix:
             event["event_id"] = f"{self._id_prefix}{number}"
-        moment: datetime | None = None
         key = "ts" if "ts" in event and "time" not in event else "time"
-        if event.get(key) is not None:
-            parsed = instant(event[key], self._format, self._zone)
-            if isinstance(parsed, BadRow):
-                return parsed
-            moment = parsed
-            event[key] = rfc3339(parsed)
-        return Mapped(event, moment.date() if moment else None, moment)
+        if event.get(key) is None:
+            return Mapped(event, None, "")
+        moment = instant(event[key], self._format, self._zone)
+        if isinstance(moment, BadRow):
+            return moment
+        event[key] = text = rfc3339(moment)
+        return Mapped(event, moment.date(), text)
 
     def _by_rules(self, row: Mapping[str, Any]) -> dict[str, Any] | Skipped:
         event: dict[str, Any] = {}
-        for target, rule in self.rules.items():
+        for target, column in self._copied:
+            value = row.get(column)
+            if value.__class__ is str:
+                event[target] = value
+            elif value is not None:
+                event[target] = _plain(target, value, self._texts)
+        for target, rule in self._worked_out:
             value = self._value(row, rule)
             if value is None:
                 continue
@@ -243,6 +255,11 @@ class Converter:
                 return None
             texts.append(str(value))
         return "".join(texts)
+
+    def _is_copied(self, target: str, rule: Rule) -> bool:
+        column = rule.column
+        free = target in EVENT_FIELDS and target not in _TYPED and rule.map is None
+        return free and column is not None and column in self._known and "." not in column
 
     def _is_column(self, part: str) -> bool:
         """Whether a part of `concat` names a column; texts that look like names are quoted to be literal."""

@@ -42,7 +42,7 @@ def instant(value: object, format: str, zone: ZoneInfo | None) -> datetime | Bad
 
 def rfc3339(moment: datetime) -> str:
     """An instant as the events API takes it, in milliseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _in_utc(moment: datetime, zone: ZoneInfo | None) -> datetime | BadRow:
