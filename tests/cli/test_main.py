@@ -16,6 +16,8 @@ from campanile.cli.options import EXIT_CODES, FATAL, INTERRUPTED, OK, PROBLEMS, 
 from campanile.errors import ConfigurationError
 from tests.cli.fake_server import running
 
+pytestmark = pytest.mark.slow
+
 CAMPANILE = str(Path(sys.executable).with_name("campanile"))
 
 

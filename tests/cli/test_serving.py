@@ -16,6 +16,8 @@ import pytest
 
 from tests.support.processes import free_ports
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import asyncio, contextlib, sys
 from campanile.cli import serving

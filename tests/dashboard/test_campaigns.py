@@ -18,6 +18,8 @@ from campanile.dashboard.ranges import ATTRIBUTION_LABELS
 from tests.conftest import NOW
 from tests.dashboard.site import Site
 
+pytestmark = pytest.mark.slow
+
 MAIL, PUSH, PARENT, CHILD = (f"{number:024x}" for number in (1, 2, 3, 4))
 NASTY = "\"'><img src=x onerror=alert(1)>春のセール Größe"
 DAYS = {"start_date": "2026-03-10", "end_date": "2026-03-18"}

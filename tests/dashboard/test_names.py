@@ -17,6 +17,8 @@ from tests.conftest import NOW
 from tests.dashboard.site import Site
 from tests.dashboard.test_campaigns import document
 
+pytestmark = pytest.mark.slow
+
 CAMPAIGN = "0" * 22 + "aa"
 MARKUP = "<img src=x onerror=alert(1)>"
 FORMULA = f'=HYPERLINK("http://127.0.0.1"){MARKUP}'

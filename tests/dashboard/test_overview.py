@@ -16,6 +16,8 @@ from tests.conftest import NOW
 from tests.dashboard.site import Site
 from tests.support.log import campaign_of
 
+pytestmark = pytest.mark.slow
+
 USUAL = [(1000, 990)] * alerts.FAILURE_USUAL_DAYS
 
 

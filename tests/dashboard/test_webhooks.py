@@ -14,6 +14,8 @@ from tests.dashboard.test_campaigns import document
 from tests.hooks.served import SECRETS, TOPIC
 from tests.support.processes import wait_until
 
+pytestmark = pytest.mark.slow
+
 CAMPAIGN = "0" * 22 + "d1"
 
 

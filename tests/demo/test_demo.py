@@ -18,6 +18,8 @@ from campanile.demo.check import FIELDS, compare, expected, expected_visits
 from campanile.demo.plans import PLANS, TIMEZONE, VISIT_GOAL, plan
 from campanile.demo.table import REASONS
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2025, 10, 20)
 Event = dict[str, Any]
 

@@ -23,6 +23,8 @@ from campanile.experiments.statistics import (
 )
 from tests.oracle.attribution_cases import significance_cases
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("case", significance_cases(), ids=lambda case: case["name"])
 def test_the_vectors_of_the_specification(case: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ from campanile.cli.importer.sources import Position, open_source
 from tests.hooks.served import HookHouse, Poster
 from tests.intake.worlds import rows
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent.parent.parent / "examples" / "sendgrid"
 EXAMPLE = FOLDER / "events.ndjson"
 TYPES = {

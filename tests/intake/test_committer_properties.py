@@ -18,6 +18,8 @@ from campanile.intake.content import content
 from campanile.intake.event import Event
 from tests.intake.worlds import House, event, message, rows, workspace
 
+pytestmark = pytest.mark.slow
+
 _owners = (f"w-{number}" for number in count())
 """A workspace for each example: cheaper than emptying the store."""
 

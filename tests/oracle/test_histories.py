@@ -26,6 +26,8 @@ from tests.oracle.model import (
 )
 from tests.oracle.model import instance as of_instance
 
+pytestmark = pytest.mark.slow
+
 POLICY = Policy(workspace_id="w1", pseudonym_key=b"pseudonym-key-for-tests", strict=True)
 
 
