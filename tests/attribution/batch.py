@@ -32,8 +32,13 @@ class Batch:
             self.histories.append(History(renamed, moved, settings))
             self.campaigns += support.campaigns(renamed)
             self.facts.append(moved)
+        self._by_id = {campaign.campaign_id: campaign for campaign in self.campaigns}
         self.channels = {campaign.campaign_id: campaign.channel for campaign in self.campaigns}
         self.history_of = {name: history for history in self.histories for name in history.campaigns}
+
+    def campaign_of(self, number: int, campaign_id: str) -> Campaign:
+        """A campaign of one history, under the name it has here."""
+        return self._by_id[_id(number, campaign_id)]
 
     def log(self, engine: Engine, identifier: str) -> support.ArrivingLog:
         """An empty log for these histories."""
