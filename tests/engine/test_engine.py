@@ -63,6 +63,14 @@ def test_the_same_rows_twice_count_once(engine: Engine, asked: Any) -> None:
     assert asked(COUNT) == [(500, 50)]
 
 
+def test_the_same_rows_twice_in_one_insert_count_once(engine: Engine, asked: Any) -> None:
+    late, early = rows(500, sequence=7, locale="late"), rows(300, sequence=3, locale="early")
+    engine.append("events", {name: [*late[name], *early[name]] for name in late})
+    assert asked(COUNT) == [(500, 50)]
+    by_locale = "-- keys: locale\n-- sums: total\nSELECT locale, count() AS total FROM {{events}} GROUP BY locale"
+    assert sorted(asked(by_locale)) == [("early", 300), ("late", 200)]
+
+
 def test_of_two_copies_the_first_accepted_stays(engine: Engine, asked: Any) -> None:
     engine.append("events", rows(1, sequence=7, locale="late"))
     engine.append("events", rows(1, sequence=3, locale="early"))

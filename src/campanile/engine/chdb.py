@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import tempfile
 import threading
@@ -109,13 +110,13 @@ class ChdbEngine(Engine):
         # The engine reads the rows from a file beside its store: the binding offers no other way in that keeps
         # binary columns intact, and a file in memory-backed /tmp would not show a full disk in time.
         columns = ", ".join(f"`{name}`" for name in rows.column_names)
-        settings = ", ".join(f"{name} = {value}" for name, value in WRITE_SETTINGS.items())
+        settings = ", ".join(f"{name} = {value}" for name, value in {**WRITE_SETTINGS, **_INSERT_SETTINGS}.items())
         path = ""
         try:
-            with tempfile.NamedTemporaryFile(dir=self._spool, suffix=".arrow", delete=False) as file:
-                path = file.name
-                with ipc.new_file(file, rows.schema) as writer:
-                    writer.write_table(rows)
+            handle, path = tempfile.mkstemp(dir=self._spool, suffix=".arrow")
+            os.close(handle)
+            with pa.OSFile(path, "wb") as file, ipc.new_file(file, rows.schema) as writer:
+                writer.write_table(rows.combine_chunks())
             with self._write() as client:
                 client.command(
                     f"INSERT INTO {DATABASE}.{table} ({columns}) FROM INFILE '{path}' SETTINGS {settings} FORMAT Arrow"
@@ -163,6 +164,9 @@ class ChdbEngine(Engine):
 
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Largest statement, in bytes: questions carry id lists."""
+
+_INSERT_SETTINGS = {"max_threads": "1"}
+"""A group is one block, which one thread writes; waking others takes longer than a small one needs."""
 
 _CLOSED = "the event store is closed"
 _MIGRATIONS_TABLE = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.migrations

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campanile.engine.tables import TABLES, arrow_table
+from campanile.engine.tables import TABLES
 from campanile.intake.bulk import Places, PlainEvents, Times
 from campanile.intake.event import EVENT_COLUMNS, Event
 from campanile.intake.fields import MERGE_TYPE
@@ -28,7 +28,8 @@ from campanile.workspaces.schemas import Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GETTERS = {name: attrgetter(name) for name in EVENT_COLUMNS if name != "ts"}
-_COLUMNS = [name for name in TABLES["events"] if name != "sequence"]
+STORED = [name for name in TABLES["events"] if name != "sequence"]
+"""Columns of the log that a batch knows before it is stored."""
 
 
 class Mention(NamedTuple):
@@ -103,7 +104,7 @@ class Batch:
 
     def assemble(self) -> None:
         """Work out everything that will be asked for, where that does not hold up others."""
-        for name in ("event_keys", "has_message", "known_as", "messages_known_as", "sends", "mentions", "columns"):
+        for name in ("event_keys", "has_message", "known_as", "messages_known_as", "sends", "mentions"):
             getattr(self, name)
 
     @cached_property
@@ -147,7 +148,15 @@ class Batch:
     @cached_property
     def columns(self) -> pa.Table:
         """The events as they are stored, but for their sequence."""
-        return pa.concat_tables([self._table(part) for part in self._parts])
+        return pa.table({name: stacked(name, list(self.pieces(name))) for name in STORED})
+
+    def pieces(self, name: str) -> Iterator[pa.Array | Constant]:
+        """A column of the log, in pieces."""
+        if "columns" in self.__dict__:  # where some events have been replaced
+            yield from self.columns[name].chunks
+            return
+        for part in self._parts:
+            yield self._piece(name, part)
 
     def __len__(self) -> int:
         return sum(len(part.times) for part in self._parts)
@@ -170,23 +179,34 @@ class Batch:
         part = part._replace(event_keys=self.event_keys[positions], message_keys=self.message_keys[positions])
         rows = np.arange(len(self))
         rows[positions] = np.arange(len(self), len(self) + len(events))
-        self.columns = pa.concat_tables([self.columns, self._table(part)]).take(pa.array(rows))
+        exchanged = pa.table({name: stacked(name, [self._piece(name, part)]) for name in STORED})
+        self.columns = pa.concat_tables([self.columns, exchanged]).take(pa.array(rows))
 
-    def _table(self, part: _Part) -> pa.Table:
+    def _piece(self, name: str, part: _Part) -> pa.Array | Constant:
         size = len(part.times)
-        takes = pa.array(part.shapes)
-        return arrow_table(
-            "events",
-            {
-                **{name: _shared_column(name, values, takes) for name, values in part.shared.items()},
-                **{name: pa.chunked_array([values]) for name, values in part.own.items()},
-                "ts": pa.chunked_array([pa.array(part.times, pa.timestamp("ms", "UTC"))]),
-                "event_key": _key_column(part.event_keys),
-                "message_key": _key_column(part.message_keys),
-                "workspace_id": pa.chunked_array([pa.repeat(self.workspace.id, size)]),
-                "received_at": _instants(self.received_at, size),
-            },
-        ).select(_COLUMNS)
+        if name == "workspace_id":
+            return Constant(self.workspace.id, size)
+        if name == "received_at":
+            return Constant(round(self.received_at.timestamp() * 1000), size)
+        kind = TABLES["events"][name]
+        if name == "ts":
+            return pa.array(part.times, kind)
+        if name in ("event_key", "message_key"):
+            keys = part.event_keys if name == "event_key" else part.message_keys
+            return pa.Array.from_buffers(kind, size, [None, pa.py_buffer(keys.tobytes())])
+        if name in part.own:
+            return part.own[name]
+        values = part.shared[name]
+        if values.count(values[0]) == len(values):
+            return Constant(values[0], size)
+        return pa.array(values, kind).take(pa.array(part.shapes))
+
+
+class Constant(NamedTuple):
+    """Part of a column that holds one value throughout, as most columns do."""
+
+    value: Any
+    size: int
 
 
 class _Part(NamedTuple):
@@ -253,14 +273,6 @@ def _message_keys(group: PlainEvents) -> Keys:
     return keys
 
 
-def _shared_column(name: str, values: list[Any], takes: pa.Array) -> pa.ChunkedArray:
-    """A column whose values are those of the prototypes."""
-    kind = TABLES["events"][name]
-    if values.count(values[0]) == len(values):
-        return pa.chunked_array([pa.repeat(pa.scalar(values[0], kind), len(takes))])
-    return pa.chunked_array([pa.array(values, kind).take(takes)])
-
-
 def _mentions(parts: Sequence[_Part]) -> dict[Mention, npt.NDArray[np.int64]]:
     found: dict[Mention, list[npt.NDArray[np.int64]]] = defaultdict(list)
     start = 0
@@ -274,14 +286,18 @@ def _mentions(parts: Sequence[_Part]) -> dict[Mention, npt.NDArray[np.int64]]:
     return {mention: np.sort(np.concatenate(positions)) for mention, positions in found.items()}
 
 
-def _instants(instant: datetime, size: int) -> pa.ChunkedArray:
-    milliseconds = np.full(size, round(instant.timestamp() * 1000), dtype=np.int64)
-    return pa.chunked_array([pa.array(milliseconds, pa.timestamp("ms", "UTC"))])
-
-
-def _key_column(keys: Keys) -> pa.ChunkedArray:
-    kind = pa.binary(16)
-    return pa.chunked_array([pa.Array.from_buffers(kind, len(keys), [None, pa.py_buffer(keys.tobytes())])])
+def stacked(name: str, pieces: Sequence[pa.Array | Constant]) -> pa.ChunkedArray:
+    """The pieces of a column as one."""
+    kind = TABLES["events"][name]
+    constants = {piece.value for piece in pieces if isinstance(piece, Constant)}
+    if len(constants) == 1 and all(isinstance(piece, Constant) for piece in pieces):
+        pieces = [Constant(constants.pop(), sum(piece.size for piece in pieces if isinstance(piece, Constant)))]
+    return pa.chunked_array(
+        [
+            pa.repeat(pa.scalar(piece.value, kind), piece.size) if isinstance(piece, Constant) else piece
+            for piece in pieces
+        ]
+    )
 
 
 def load_libraries() -> None:
@@ -291,12 +307,11 @@ def load_libraries() -> None:
 
 def joined(batches: Sequence[Batch], keep: Flags, sequence: int) -> dict[str, Any]:
     """The kept rows of all batches, as columns for `Engine.append`."""
-    table = pa.concat_tables([batch.columns for batch in batches])
+    columns = {name: stacked(name, [piece for batch in batches for piece in batch.pieces(name)]) for name in STORED}
     if not keep.all():
-        table = table.filter(pa.array(keep))
-    columns = dict(zip(table.column_names, table.columns, strict=True))
-    columns["sequence"] = pa.chunked_array([pa.repeat(pa.scalar(sequence, pa.uint64()), table.num_rows)])
-    return columns
+        flags = pa.array(keep)
+        columns = {name: column.filter(flags) for name, column in columns.items()}
+    return {**columns, "sequence": pa.chunked_array([pa.repeat(pa.scalar(sequence, pa.uint64()), int(keep.sum()))])}
 
 
 def offsets(batches: Sequence[Batch]) -> Iterator[tuple[Batch, slice]]:

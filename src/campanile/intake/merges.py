@@ -261,8 +261,8 @@ class Merges:
 
     def routed(self, columns: dict[str, Any], moves: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         """Columns of a group with the events of merged ids, and of those that `moves` take away, under their new id."""
-        workspaces = columns["workspace_id"].to_pylist()
-        concerned = {name for name in set(workspaces) if self._aliases.get(name) or moves.get(name)}
+        written = columns["workspace_id"].unique().to_pylist()
+        concerned = {name for name in written if self._aliases.get(name) or moves.get(name)}
         if not concerned:
             return columns
         users = [
@@ -270,7 +270,10 @@ class Merges:
             if workspace in concerned and kind != MERGE_TYPE
             else user
             for workspace, user, kind in zip(
-                workspaces, columns["user_id"].to_pylist(), columns["type"].to_pylist(), strict=True
+                columns["workspace_id"].to_pylist(),
+                columns["user_id"].to_pylist(),
+                columns["type"].to_pylist(),
+                strict=True,
             )
         ]
         return {**columns, "user_id": pa.chunked_array([pa.array(users, pa.string())])}
