@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
+import msgspec
 import pytest
 
 from campanile.dashboard.settings.groups import GROUPS, Group, shown
 from campanile.workspaces.schemas import WorkspaceSettings
+from tests.conftest import NOW
 from tests.dashboard.site import Site
 
 
@@ -83,6 +86,19 @@ def test_wrong_kinds_and_names_of_keys(site: Site) -> None:
         answer = site.admin.post(f"/w/{site.id}/settings/apis/keys", fields)
         assert answer.status_code == 422
         assert f'id="e-{field}"' in answer.text
+
+
+def test_senders_with_wrong_clocks_are_named(site: Site) -> None:
+    event = {
+        "type": "sent",
+        "campaign_id": "c1" * 12,
+        "channel": "EMAIL",
+        "time": (NOW + timedelta(hours=1)).isoformat(),
+    }
+    events = [{**event, "event_id": f"early-{number}", "user_id": "u-1"} for number in range(3)]
+    key = site.services.workspaces.create_key(site.id, kind="ingest", name="Till <b>7</b>")
+    site.server.send_events(msgspec.structs.replace(site.owner, ingest_key=key.value), events)
+    assert "Till &lt;b&gt;7" in site.admin.get(f"/w/{site.id}/settings/health").text
 
 
 def test_members(site: Site) -> None:

@@ -145,6 +145,27 @@ def test_a_leading_mark_of_byte_order_is_skipped(served: Served) -> None:
     assert stored_ids(served.engine) == ["a"]
 
 
+def test_clocks_that_are_wrong_are_listed(served: Served) -> None:
+    async def work(send: Sender) -> None:
+        early = [click(f"early-{number}", time=at(0.01)) for number in range(3)]
+        await send.events(*early, click("right-1", time=at(0)), click("right-2", time=at(0)))
+        (clock,) = (await send.get("/v1/ingest/status")).json()["clocks"]
+        assert clock.pop("key_id") in {key.id for key in served.workspaces.list_keys("w") if key.kind == "ingest"}
+        assert clock == {"events": 5, "ahead": 3, "behind": 0, "median": "ahead"}
+        await send.events(click("right-3", time=at(0)))
+        assert (await send.get("/v1/ingest/status")).json()["clocks"] == []
+        late = [click(f"late-{number}", time=at(-0.01)) for number in range(7)]
+        assert (await send.events(*late, query="?dry_run=true")).status_code == 200
+        assert (await send.events(*late, query="?import=true")).status_code == 200
+        assert (await send.get("/v1/ingest/status")).json()["clocks"] == []
+        await send.events(*late)
+        (clock,) = (await send.get("/v1/ingest/status")).json()["clocks"]
+        assert clock["median"] == "behind"
+        assert (await send.get("/v1/ingest/status", user="v:ingest-key")).json()["clocks"] == []
+
+    ask(served, work)
+
+
 def test_what_is_personal_is_dropped_or_made_a_pseudonym(served: Served) -> None:
     attributes = {"email": "ada@example.net", "size": 3, "IP": "203.0.113.9", "push_id": "token-1"}
     event = click("a", type="custom", name="x", user_id="+15551230001", attributes=attributes)

@@ -304,6 +304,7 @@ def test_the_state_of_the_intake(served: Served) -> None:
         await send.events(click("a"), click("a"), BAD)
         status = (await send.get("/v1/ingest/status", user="w:manage-key")).json()
         assert status.pop("known_ids_bytes") > 0
+        assert [clock["median"] for clock in status.pop("clocks")] == ["behind"]
         assert status == {
             "store": "ok",
             "pending_requests": 0,

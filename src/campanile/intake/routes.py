@@ -80,7 +80,7 @@ async def get_rejects(request: Request[Any, Any, Any], services: Services) -> Re
 async def _take(request: Request[Any, Any, Any], services: IntakeGate, take: Take) -> ReadyResponse:
     principal = await require(request, services, "ingest:write")
     workspace, context = principal.workspace, context_of(request.scope)
-    order = _order(request, workspace, context.request_id)
+    order = _order(request, workspace, principal.key_id, context.request_id)
     declared = declared_length(request)
     body = services.intake.decoder(content_coding(request.headers.get("content-encoding")), declared)
     try:
@@ -102,7 +102,7 @@ async def _take(request: Request[Any, Any, Any], services: IntakeGate, take: Tak
     return ReadyResponse(reply.body, status_code=reply.status, headers=headers)
 
 
-def _order(request: Request[Any, Any, Any], workspace: Workspace, request_id: str) -> IntakeRequest:
+def _order(request: Request[Any, Any, Any], workspace: Workspace, key_id: str, request_id: str) -> IntakeRequest:
     parameters = request.query_params
     _only(parameters, (*FLAGS, "max_errors"))
     imported = _flag(parameters, "import")
@@ -117,6 +117,7 @@ def _order(request: Request[Any, Any, Any], workspace: Workspace, request_id: st
         strict=_flag(parameters, "strict"),
         imported=imported,
         max_errors=_max_errors(parameters.get("max_errors")),
+        key_id="" if imported else key_id,
     )
 
 

@@ -22,6 +22,7 @@ from campanile.engine import Engine
 from campanile.errors import Problem, Unavailable
 from campanile.intake import telemetry
 from campanile.intake.batch import load_libraries
+from campanile.intake.clocks import SenderClock, SenderClocks
 from campanile.intake.committer import Committer, Outcome
 from campanile.intake.decode import BodyDecoder, Coding, Format, content_coding
 from campanile.intake.ledger import Ledger
@@ -76,6 +77,8 @@ class IntakeRequest(msgspec.Struct, frozen=True, kw_only=True):
     imported: bool = False
     """History: older than the age limit."""
     max_errors: int = DEFAULT_ERRORS
+    key_id: str = ""
+    """Key whose clock is watched; empty for history and what receivers hand over."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -113,6 +116,8 @@ class IntakeStatus(msgspec.Struct, frozen=True, kw_only=True):
     accepted: int
     duplicates: int
     rejected: int
+    clocks: list[SenderClock]
+    """Keys whose median event came more than five minutes before or after its time."""
 
 
 class IntakeService:
@@ -157,6 +162,7 @@ class IntakeService:
         self._keys = IdempotencyKeys(metadata, clock)
         self._rejects = Rejects()
         self._results: dict[str, Counter[str]] = {}
+        self._clocks = SenderClocks()
         disk = None if log.shared else settings.data_path
         self._pressure = Pressure(settings, monotonic=monotonic, jitter=jitter, disk=disk)
         self._readers = ReaderPool(readers)
@@ -295,7 +301,10 @@ class IntakeService:
                 return NOTHING
             if request.dry_run:
                 return (await self._committer.alone(partial(self._committer.write, [batch], rehearsal=True)))[0]
-            return await self._committer.submit(batch)
+            outcome = await self._committer.submit(batch)
+            if request.key_id:
+                self._clocks.note(request.workspace.id, request.key_id, batch.times, received_at)
+            return outcome
 
         def record_id(position: int) -> str:
             return "" if batch is None else batch.event_id(position)
@@ -423,6 +432,7 @@ class IntakeService:
             accepted=results["accepted"],
             duplicates=results["duplicates"],
             rejected=results["rejected"],
+            clocks=self._clocks.wrong(workspace.id),
         )
 
     def rejects(self, workspace: Workspace, since: datetime | None = None) -> list[RejectedRecord]:

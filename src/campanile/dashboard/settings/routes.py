@@ -210,6 +210,7 @@ async def intake(request: AnyRequest, services: Services, workspace_id: Id) -> P
     rejects = services.intake.rejects(visit.workspace)
     dead = await anyio.to_thread.run_sync(services.hooks.dead, workspace_id)
     waiting = await anyio.to_thread.run_sync(services.hooks.waiting, workspace_id)
+    keys = await anyio.to_thread.run_sync(services.workspaces.list_keys, workspace_id)
     return await visit.render(
         "settings/health.html",
         status_now=services.intake.status(visit.workspace),
@@ -218,4 +219,5 @@ async def intake(request: AnyRequest, services: Services, workspace_id: Id) -> P
         refused=len(rejects),
         dead=dead,
         waiting=waiting,
+        key_names={key.id: key.name or key.kind for key in keys},
     )
