@@ -48,7 +48,7 @@ check: setup ## Lint, types and the fast tests
 docs: $(ENVIRONMENT) ## The documentation as a site in build/site; broken links end it
 	$(BIN)/mkdocs build $(ARGS)
 
-bench: setup ## Measure everything against its bare counterpart, record it in docs/benchmarks.md
+bench: setup ## Measure against bare counterparts, record it in docs/benchmarks.md; ARGS=--all takes an hour
 	$(BIN)/python -m bench --write $(ARGS)
 
 bench-smoke: setup ## The same at small sizes, to see that it runs; part of the tests

@@ -1,5 +1,6 @@
-"""Run the measurements: `python -m bench [NAME …] [--write] [--smoke]`; without names, all of them.
+"""Run the measurements: `python -m bench [NAME …] [--all] [--write] [--smoke]`; without names, all but the long ones.
 
+`--all` includes those; with `--smoke` they are always included.
 `--write` records what was measured in `bench/results.json` and renews `docs/benchmarks.md` from everything recorded;
 `--smoke` takes small sizes to see that everything still runs, and records nothing.
 """
@@ -13,11 +14,12 @@ from bench.sections import SECTIONS
 
 
 def main(arguments: list[str]) -> None:
-    names = [argument for argument in arguments if not argument.startswith("--")] or list(SECTIONS)
+    small = "--smoke" in arguments
+    usual = [name for name, section in SECTIONS.items() if small or "--all" in arguments or not section.long]
+    names = [argument for argument in arguments if not argument.startswith("--")] or usual
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         sys.exit(f"no such measurement: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    small = "--smoke" in arguments
     for name in names:
         measured = stamped(SECTIONS[name].run(small))
         sys.stdout.write(chapter(name, measured) + "\n\n")

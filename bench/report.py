@@ -19,7 +19,8 @@ OPENING = """\
 
 Every claim of speed is a ratio: both sides were measured right after each other, in rounds, in one run. The tables show
 the median and the range over the rounds. Absolute figures are for orientation only: they belong to the machine and the
-run. `make bench` measures everything again; `python -m bench NAME --write` one section."""
+run. `make bench` measures again what takes minutes, `make bench ARGS=--all` everything, and
+`python -m bench NAME --write` one section."""
 
 
 def stamped(measured: Measured) -> Measured:

@@ -17,6 +17,8 @@ class Section(NamedTuple):
     """Measures; True takes small sizes, to see that it runs."""
     caveats: tuple[str, ...] = ()
     """What a reader has to know to read the numbers right."""
+    long: bool = False
+    """Takes many minutes and is left out unless it is named, or all are asked for."""
 
 
 SECTIONS = {
@@ -36,6 +38,7 @@ SECTIONS = {
             "Reading, mapping and packing share two processors with the server, which unpacks and checks every row.",
             "The engine merges what was written while it takes more.",
         ),
+        long=True,
     ),
     "stats": Section(
         "Stats API",
@@ -77,6 +80,7 @@ SECTIONS = {
             "Nothing is stored ahead: every answer is computed from the log, with all levels of the tree.",
             "Ten campaigns compete for each event; windows are one to five days, the range is thirty.",
         ),
+        long=True,
     ),
     "dashboard": Section(
         "Dashboard",
@@ -85,6 +89,7 @@ SECTIONS = {
             "The bare question counts events and distinct users of the campaigns shown, in one statement over the same "
             "events in an engine of its own. The pages also count funnels, failures, conversions and the time series.",
         ),
+        long=True,
     ),
     "reports": Section(
         "Reports",
@@ -112,5 +117,6 @@ SECTIONS = {
         "Memory",
         lambda small: intake.memory(60_000 if small else intake.MEMORY_EVENTS),
         ("Resident memory of the server and its child processes, as the operating system counts it.",),
+        long=True,
     ),
 }
