@@ -6,6 +6,7 @@ import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import NamedTuple
 
 import httpx
 from tests.support.processes import scratch_folder
@@ -25,33 +26,65 @@ LIVE = 5
 """Campaigns that get the events; the others have been still for long."""
 
 
-def run(seconds: float = 15.0, rounds: int = 3, rate: int = EVENTS_PER_SECOND, before: int = BEFORE) -> Measured:
-    """Every query asks for a page of ten of the campaigns, most of them still and some live."""
-    with scratch_folder("bench") as folder, running_server(folder / "server", OPEN_LIMITS) as server:
-        credentials = server.create_workspace("Bench")
-        server.run("workspace", "set", credentials.workspace_id, "rate_limit=1000000")
-        post_all(server.url, credentials, bodies(before, "before", per_request=5_000, campaigns=CAMPAIGNS), 3)
-        _Queries(server.url, credentials).paced(5.0)
-        ratios, usual, slow, rates = [], [], [], []
+WARMING_SECONDS = 5.0
+
+
+def run(seconds: float = 12.0, rounds: int = 3, rate: int = EVENTS_PER_SECOND, before: int = BEFORE) -> Measured:
+    """Every query asks for a page of ten of the campaigns, most of them still and some live. In every round also
+    without integers, on the same log; one time this way round, one time the other."""
+    loads: dict[bool, list[_Load]] = {True: [], False: []}
+    with scratch_folder("bench") as folder:
+        data = folder / "server"
+        with running_server(data, OPEN_LIMITS) as server:
+            credentials = server.create_workspace("Bench")
+            server.run("workspace", "set", credentials.workspace_id, "rate_limit=1000000")
+            post_all(server.url, credentials, bodies(before, "before", per_request=5_000, campaigns=CAMPAIGNS), 3)
         for number in range(rounds):
-            batches = bodies(int(rate * seconds), f"live{number}", per_request=PER_REQUEST, campaigns=LIVE)
-            queries = _Queries(server.url, credentials)
-            with ThreadPoolExecutor(1) as background:
-                sending = background.submit(_send, server.url, credentials, batches, rate)
-                times = sorted(queries.paced(seconds))
-                rates.append(sending.result())
-            usual.append(_quantile(times, 0.5))
-            slow.append(_quantile(times, 0.99))
-            ratios.append(slow[-1] / usual[-1])
-    what = (
-        f"p99 ÷ p50 of {QUERIES_PER_SECOND} pages per second, ten campaigns each, while {rate:,} events per second come"
-        " in"
-    )
-    detail = f"{middle(slow) * 1000:.0f} against {middle(usual) * 1000:.0f} ms"
+            for settled in (True, False) if number % 2 == 0 else (False, True):
+                settings = OPEN_LIMITS if settled else {**OPEN_LIMITS, "settled_after": "-1"}
+                with running_server(data, settings) as server:
+                    name = f"live{number}{settled}"
+                    loads[settled].append(_load(server.url, credentials, name, seconds, rate))
+    ours, log = loads[True], loads[False]
+    pages = f"{QUERIES_PER_SECOND} pages per second, ten campaigns each, while {rate:,} events per second come in"
+
+    def spread(of: list[_Load]) -> str:
+        return f"{middle([each.slow for each in of]) * 1000:.0f} against {middle([e.usual for e in of]) * 1000:.0f} ms"
+
     return Measured(
-        (Ratio(what, "≤ 5", tuple(ratios), detail),),
-        (Figure("events acknowledged per second meanwhile", f"{middle(rates):,.0f}"),),
+        (
+            Ratio(f"p99 ÷ p50 of {pages}", "≤ 5", tuple(each.slow / each.usual for each in ours), spread(ours)),
+            Ratio(
+                "p50 of the same pages from the log alone ÷ with integers that what comes in is added to",
+                "–",
+                tuple(one.usual / other.usual for one, other in zip(log, ours, strict=True)),
+                f"{middle([e.usual for e in log]) * 1000:.0f} against {middle([e.usual for e in ours]) * 1000:.0f} ms",
+            ),
+            Ratio("p99 ÷ p50 from the log alone", "–", tuple(each.slow / each.usual for each in log), spread(log)),
+        ),
+        (
+            Figure("events acknowledged per second meanwhile", f"{middle([each.rate for each in ours]):,.0f}"),
+            Figure("… from the log alone", f"{middle([each.rate for each in log]):,.0f}"),
+        ),
     )
+
+
+class _Load(NamedTuple):
+    """What queries took, in seconds, and how many events came in per second."""
+
+    usual: float
+    slow: float
+    rate: float
+
+
+def _load(url: str, credentials: Credentials, name: str, seconds: float, rate: int) -> _Load:
+    batches = bodies(int(rate * seconds), name, per_request=PER_REQUEST, campaigns=LIVE)
+    queries = _Queries(url, credentials)
+    queries.paced(min(WARMING_SECONDS, seconds))
+    with ThreadPoolExecutor(1) as background:
+        sending = background.submit(_send, url, credentials, batches, rate)
+        times = sorted(queries.paced(seconds))
+        return _Load(_quantile(times, 0.5), _quantile(times, 0.99), sending.result())
 
 
 def _quantile(ordered: list[float], part: float) -> float:

@@ -186,9 +186,9 @@ def _building(engine: Engine, workspace: str, rounds: int) -> tuple[list[float],
     setting = Setting((CAMPAIGNS[0],), (), "EMAIL", "UTC", "off", "count", True, 0)
 
     def build() -> None:
-        extent = repository.extent(workspace, setting.members)
-        assert extent is not None
-        assert repository.settle(workspace, setting, (), extent) is not None
+        ground = repository.ground(workspace, setting.members, 0)
+        assert ground is not None
+        assert repository.settle(workspace, setting, (), ground) is not None
 
     levels = levels_of("EMAIL", (), [("EMAIL", "", "")])
     everything = _window(0, 9)

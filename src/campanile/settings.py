@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     query_timeout: float = 30.0
     """Seconds one question to the engine may take."""
     settled_after: float = 60.0
-    """Seconds without a new event after which a campaign is answered from prepared integers; negative: never."""
+    """Seconds until events are prepared as integers on a cluster, and matched conversions anywhere; negative: never."""
     commit_interval: float = 0.02
     """Seconds the intake waits for more events before it writes a group."""
     commit_rows: int = 10_000

@@ -169,7 +169,8 @@ def test_settled_answers_are_compared_with_the_log(settings: Settings, monkeypat
         asyncio.run(services.close())
     assert verified(settled_after=-1.0) == ("warn", "turned off")
     assert verified() == (
-        "ok", "4 answers about 1 campaigns equal those of the log; 1 others are answered from the log",
+        "ok", "4 answers about 1 campaigns, 1 of them also brought up to date from the past, equal those of the log;"
+        " 1 others are answered from the log",
     )  # fmt: skip
 
     def wrong(self: Any, start: int, end: int) -> Any:
@@ -180,3 +181,6 @@ def test_settled_answers_are_compared_with_the_log(settings: Settings, monkeypat
     level, found = verified()
     assert level == "fail"
     assert found.startswith(f"differ from the log: {1:024x} ")
+    monkeypatch.setattr(Histories, "between", between)
+    monkeypatch.setattr(Histories, "plus", lambda self, other: self)
+    assert verified()[0] == "fail", "what came in was not added"

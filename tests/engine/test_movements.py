@@ -9,9 +9,10 @@ from campanile.engine import movements
 from campanile.engine.movements import Movements
 
 
-def rows(*names: tuple[str, str]) -> pa.Table:
+def rows(*names: tuple[str, str], sequence: int = 1) -> pa.Table:
     workspaces, campaigns = zip(*names, strict=True)
-    return pa.table({"workspace_id": list(workspaces), "campaign_id": list(campaigns)})
+    sequences = range(sequence, sequence + len(names))
+    return pa.table({"workspace_id": list(workspaces), "campaign_id": list(campaigns), "sequence": list(sequences)})
 
 
 def test_a_write_moves_the_campaigns_it_names() -> None:
@@ -109,3 +110,59 @@ def test_events_without_a_campaign_are_known_by_their_names() -> None:
     assert not known.moved_since(moment, "w", [], ["something else", "a campaign's own"])
     assert not known.moved_since(moment, "x", [], ["order placed"])
     assert known.moved_since(moment, "w", ["a"], ["something else"])
+
+
+def test_what_can_be_seen_for_good_ends_before_the_writes_that_are_under_way() -> None:
+    known = Movements()
+    assert known.sight("w") == (known.moment, 0)
+    with known.writing(rows(("w", "a"), ("w", "b"), sequence=5)):
+        assert known.sight("w") == (known.moment, 4)
+        assert known.sight("x") == (known.moment, 0)
+    assert known.sight("w") == (known.moment, 6)
+    with known.writing(rows(("w", "a"), sequence=7)), known.writing(rows(("w", "a"), sequence=8)):
+        assert known.sight("w") == (known.moment, 6)
+    with known.changing("w"):
+        assert known.sight("w") is None, "nobody knows where"
+    with known.changing():
+        assert known.sight("w") is None
+    assert known.sight("w") == (known.moment, 0), "not known any more"
+
+
+def test_nothing_is_seen_for_good_while_a_write_is_overtaken() -> None:
+    known = Movements()
+    with known.writing(rows(("w", "a"), sequence=1)):
+        with known.writing(rows(("w", "a"), sequence=2)):
+            pass
+        assert known.sight("w") is None
+    assert known.sight("w") == (known.moment, 2)
+
+
+def test_a_write_below_what_was_there_is_noticed() -> None:
+    known = Movements()
+    with known.writing(rows(("w", "a"), sequence=5)):
+        pass
+    moment = known.moment
+    with known.writing(rows(("w", "a"), sequence=6)):
+        assert known.ordered_since(moment, "w")
+    assert known.ordered_since(moment, "w")
+    with known.writing(rows(("w", "b"), sequence=6)):
+        assert not known.ordered_since(moment, "w")
+    assert not known.ordered_since(moment, "w")
+    assert known.ordered_since(moment, "x")
+    assert known.ordered_since(known.moment, "w")
+    for change in (known.changing("w"), known.changing(), known.writing(pa.table({"workspace_id": ["w"]}))):
+        moment = known.moment
+        with change:
+            pass
+        assert not known.ordered_since(moment, "w")
+
+
+def test_what_was_there_before_is_learnt() -> None:
+    known = Movements()
+    assert known.found("w", 10)
+    assert not known.found("w", 10)
+    assert known.sight("w") == (known.moment, 10)
+    moment = known.moment
+    with known.writing(rows(("w", "a"), sequence=9)):
+        assert not known.ordered_since(moment, "w")
+        assert known.sight("w") is None

@@ -63,12 +63,13 @@ class FakeNumbers:
         attribution: str,
         *,
         all_platforms: bool,
+        entries: object = None,
     ) -> dict[str, CampaignNumbers]:
         self.windows.append(window)
         self.measured.append(([one.campaign_id for one in campaigns], attribution, all_platforms))
         return {one.campaign_id: numbers(one) for one in campaigns}
 
-    async def standing(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
+    async def entries(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
         return {one.campaign_id: self.stands for one in campaigns if self.stands is not None}
 
 

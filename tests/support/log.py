@@ -108,6 +108,9 @@ def write(engine: Engine, workspace: str, events: Sequence[Mapping[str, Any]], *
             "reason": [model.reason(event) for event in events],
             "step": column("step"),
             "machine": column("machine", False),
+            "goal": column("goal"),
+            "attribution": column("attribution"),
+            "revenue": column("revenue", None),
             "event_id": column("event_id"),
         },
     )

@@ -69,7 +69,7 @@ class ConversionRepository:
         def named(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
             return [(*row[:GOAL], basis.goals[row[GOAL] - 1], *row[GOAL + 1 :]) for row in rows]
 
-        histories = self._engine.ask("settled_credits", workspace, **parameters)
+        histories = [(*cell, *rest) for cell, *rest in self._engine.ask("settled_credits", workspace, **parameters)]
         paid = basis.plan.parameters["paths"]
         revenue = self._engine.ask("settled_credit_revenue", workspace, **parameters) if histories and paid else []
         return CreditRows(named(histories), named(revenue))

@@ -284,9 +284,10 @@ def _settled(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield Finding(check, "fail", f"differ from the log: {', '.join(differing[:SHOWN])}", "please report this")
         return
     campaigns, compared = sum(each.settled for each in found), sum(each.compared for each in found)
-    others = sum(each.others for each in found)
+    others, grown = sum(each.others for each in found), sum(each.grown for each in found)
     note = f"; {others} others are answered from the log" if others else ""
-    yield Finding(check, "ok", f"{compared} answers about {campaigns} campaigns equal those of the log{note}")
+    also = f", {grown} of them also brought up to date from the past," if grown else ""
+    yield Finding(check, "ok", f"{compared} answers about {campaigns} campaigns{also} equal those of the log{note}")
 
 
 async def _verified(settings: Settings, clock: Clock) -> list[Verified]:

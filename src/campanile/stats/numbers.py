@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from random import Random
 from typing import Protocol
 
 import msgspec
@@ -122,17 +123,21 @@ class NumbersService:
         }
         return {name: date.fromisoformat(day) for name, day in found.items() if day is not None}
 
-    async def standing(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
-        """Per campaign whose numbers stand still something that stays the same for as long as they do, by id."""
-        return await self.entries(workspace, [campaign for campaign in campaigns if not campaign.goals])
-
-    async def entries(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, object]:
-        """The entries that campaigns are answered from now, by id; conversions that the server matches are not in
-        them."""
+    async def entries(self, workspace: Workspace, campaigns: Sequence[Campaign]) -> dict[str, Settled]:
+        """The integers that campaigns are answered from now, by id: the same object for as long as their log stands
+        still. Conversions that the server matches are not in them."""
         if self._settled is None or not campaigns:
             return {}
         found = await self._settled.ready(workspace, campaigns, await self._children(workspace, campaigns))
         return {campaigns[number].campaign_id: entry for number, entry in found.items()}
+
+    async def retraced(self, workspace: Workspace, campaign: Campaign, chance: Random) -> Settled | None:
+        """The integers of a campaign, read as of some time in its past and brought up to date; None where there are
+        none."""
+        if self._settled is None:
+            return None
+        children = (await self._children(workspace, [campaign])).get(campaign.campaign_id, ())
+        return await asyncio.to_thread(self._settled.retraced, workspace, campaign, children, chance)
 
     def from_log(self) -> NumbersService:
         """The same without integers."""
@@ -146,17 +151,24 @@ class NumbersService:
         attribution: Attribution,
         *,
         all_platforms: bool,
+        entries: Mapping[str, Settled] | None = None,
     ) -> dict[str, CampaignNumbers]:
         """Numbers of `campaigns` under `attribution`; a parent's are those of itself and all its children.
 
-        `all_platforms` adds the nodes over all platforms, first in their object.
+        Args:
+            all_platforms: adds the nodes over all platforms, first in their object.
+            entries: the campaigns' integers, if they have been looked up already.
         """
         if not campaigns:
             return {}
         children = await self._children(workspace, campaigns)
         scope = Scope.of(campaigns, children, window, workspace.settings)
-        ready = await self._settled.ready(workspace, campaigns, children) if self._settled is not None else {}
-        settled = {number: entry for number, entry in ready.items() if entry.spans(window)}
+        ready = await self.entries(workspace, campaigns) if entries is None else entries
+        settled = {
+            number: ready[campaign.campaign_id]
+            for number, campaign in enumerate(campaigns)
+            if campaign.campaign_id in ready and ready[campaign.campaign_id].spans(window)
+        }
         moving = scope.only(number for number in range(len(campaigns)) if number not in settled)
         dimensions, cells = await asyncio.gather(
             self._repository.dimensions(workspace.id, moving), self._repository.snapshot_cells(workspace.id, moving)

@@ -17,6 +17,7 @@ from campanile.metrics.channels import ALL_LOCALES, ALL_PLATFORMS, ALL_VARIATION
 from campanile.metrics.funnel import reach_step
 from campanile.stats.numbers import NumbersService
 from campanile.stats.schemas import StatsRequest, Tree
+from campanile.stats.settled.entry import Settled
 from campanile.stats.spoken import Phrase, Spoken
 from campanile.stats.tree import campaign_tree
 from campanile.stats.wire import StatsPage, encode_ready, encode_tree
@@ -47,7 +48,9 @@ class StatsService:
         """
         days = _window(request, workspace.settings.timezone)
         total, shown = await self._matching(workspace, request, days)
-        standing = await self._numbers.standing(workspace, shown)
+        entries = await self._numbers.entries(workspace, shown)
+        # Conversions that are matched here depend on more than a campaign's own log.
+        standing = {campaign.campaign_id: entries.get(campaign.campaign_id) for campaign in shown if not campaign.goals}
         phrase = Phrase(workspace.id, days, request.attribution, request.metric_type, dialect)
         known = {
             campaign.campaign_id: self._spoken.recall(
@@ -58,7 +61,8 @@ class StatsService:
         texts = {name: text or b"" for name, text in known.items()}  # in the order of the page
         missing = [campaign for campaign in shown if known[campaign.campaign_id] is None]
         if missing:
-            trees = await self._trees(workspace, missing, days, request, all_platforms=dialect == "live")
+            live = dialect == "live"
+            trees = await self._trees(workspace, missing, days, request, all_platforms=live, entries=entries)
             for campaign in missing:
                 name = campaign.campaign_id
                 texts[name] = text = encode_tree(trees[name], dialect, workspace.settings)
@@ -84,9 +88,12 @@ class StatsService:
         request: StatsRequest,
         *,
         all_platforms: bool,
+        entries: Mapping[str, Settled] | None = None,
     ) -> dict[str, Tree]:
         attribution = request.attribution
-        numbers = await self._numbers.measure(workspace, campaigns, days, attribution, all_platforms=all_platforms)
+        numbers = await self._numbers.measure(
+            workspace, campaigns, days, attribution, all_platforms=all_platforms, entries=entries
+        )
         return {
             campaign.campaign_id: campaign_tree(
                 numbers[campaign.campaign_id], request.metric_type, attribution, workspace.settings

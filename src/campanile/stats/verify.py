@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import NamedTuple, get_args
 
 from campanile.campaigns.schemas import Campaign
@@ -26,8 +27,10 @@ class Verified(NamedTuple):
     """Campaigns with integers."""
     others: int
     """Campaigns that are answered from the log: they move, or integers cannot tell."""
+    grown: int
+    """Campaigns whose integers were made in two steps as well: as of some time in the past, and what came in since."""
     compared: int
-    """Answers that were computed both ways."""
+    """Answers that were computed both ways, or all three."""
     differing: tuple[str, ...]
     """Campaign ids and ranges whose answers were not the same."""
 
@@ -51,7 +54,7 @@ async def verify(
         EngineUnavailable: the event store cannot be read.
     """
     from_log = numbers.from_log()
-    settled_campaigns = compared = 0
+    settled_campaigns = grown = compared = 0
     differing: list[str] = []
     for campaign in campaigns:
         await numbers.entries(workspace, [campaign])
@@ -60,21 +63,24 @@ async def verify(
         if entry is None:
             continue
         settled_campaigns += 1
+        retraced = await numbers.retraced(workspace, campaign, chance)
+        grown += retraced is not None
         for days in _ranges(campaign, workspace, today, chance):
             attribution: Attribution = chance.choice(get_args(Attribution))
             if campaign.goals:  # conversions have integers of their own, per attribution
                 await numbers.measure(workspace, [campaign], days, attribution, all_platforms=True)
                 await asyncio.to_thread(settle)
-            ours, theirs = [
-                await each.measure(workspace, [campaign], days, attribution, all_platforms=True)
-                for each in (numbers, from_log)
-            ]
+            asking = partial(numbers.measure, workspace, [campaign], days, attribution, all_platforms=True)
+            ours = [await asking()]
+            if retraced is not None:
+                ours.append(await asking(entries={campaign.campaign_id: retraced}))
+            theirs = await from_log.measure(workspace, [campaign], days, attribution, all_platforms=True)
             if (await numbers.entries(workspace, [campaign])).get(campaign.campaign_id) is not entry:
                 break
             compared += 1
-            if ours != theirs:
+            if any(each != theirs for each in ours):
                 differing.append(f"{campaign.campaign_id} {days.first}..{days.last} {attribution}")
-    return Verified(settled_campaigns, len(campaigns) - settled_campaigns, compared, tuple(differing))
+    return Verified(settled_campaigns, len(campaigns) - settled_campaigns, grown, compared, tuple(differing))
 
 
 def _ranges(campaign: Campaign, workspace: Workspace, today: date, chance: random.Random) -> list[Window]:

@@ -1,26 +1,23 @@
--- `funnel_depths` of one target, for every range of days at once.
+-- `funnel_depths` of one target, for every range of days at once; all rows up to the sequence `through` count.
 --
 -- A thing is a threshold: `total` counts the (instance, user) pairs that come at least as far, `uniques` their users. A
 -- pair whose rows are spread over several days has no stage of its own for every range; the threshold `spread` counts
 -- those, and a target that has some is not answered from here.
--- keys: level, platform_key, locale_key, variation_key, thing, day, previous
+-- keys: cell, thing, day, previous
 -- sums: total, uniques
-WITH happened AS (SELECT level, platform_key, locale_key, variation_key, unit, day,
+WITH happened AS (SELECT cell, unit, day, 1 AS fresh,
         arrayJoin(arrayConcat(
             arrayFilter(threshold -> threshold <= stage, {thresholds:Array(UInt16)}),
             if(first_day = day, [], [{spread:UInt16}]))) AS thing
     FROM
     (
-        SELECT level, platform_key, locale_key, variation_key, user_key AS unit, campaign_id, instance_id,
+        SELECT cell, unit, campaign_id, instance_id,
             max(triple_stage) AS stage, max(last) AS day, min(first) AS first_day
         FROM
         (
-            SELECT campaign_id, user_key, instance_id, triple_stage, first, last,
-                arrayJoin(entries) AS entry,
-                arrayJoin({levels:Array(UInt8)}) AS level,
-                if(bitTest(level, 0), platform, '') AS platform_key,
-                if(bitTest(level, 1), entry.1, '') AS locale_key,
-                if(bitTest(level, 2), entry.2, '') AS variation_key
+            SELECT campaign_id, user_key AS unit, instance_id, triple_stage, first, last,
+                arrayJoin(entries) AS entry, entry.1 AS locale, entry.2 AS variation,
+                {{part:settled_cell}}
             FROM
             (
                 SELECT
@@ -32,13 +29,12 @@ WITH happened AS (SELECT level, platform_key, locale_key, variation_key, unit, d
                     max(roundDown(toUnixTimestamp64Milli(ts), {days:Array(Int64)})) AS last,
                     groupUniqArrayIf((locale, variation), type = 'qualified') AS entries
                 FROM {{events}}
-                WHERE campaign_id IN {campaigns:Array(String)}
-                    AND (type IN ('removed', 'failed') OR type = 'qualified' AND step IN {entry_steps:Array(String)})
+                WHERE (type IN ('removed', 'failed') OR type = 'qualified' AND step IN {entry_steps:Array(String)})
+                    AND sequence <= {through:UInt64}
+                    AND {{part:settled_concerned}}
                 GROUP BY campaign_id, user_key, instance_id, platform
             )
         )
-        WHERE (NOT bitTest(level, 1) OR locale_key != '')
-            AND (NOT bitTest(level, 2) OR variation_key != '')
-        GROUP BY level, platform_key, locale_key, variation_key, unit, campaign_id, instance_id
+        GROUP BY cell, unit, campaign_id, instance_id
     ))
 {{part:settled_days}}

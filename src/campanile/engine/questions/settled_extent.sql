@@ -1,10 +1,7 @@
--- What does the log hold of these campaigns: between which instants, up to which sequence, where, and are there
--- conversions?
--- keys: campaign_id, first, last, newest, places
--- sums: events, conversions
-SELECT campaign_id, toUnixTimestamp64Milli(min(ts)) AS first, toUnixTimestamp64Milli(max(ts)) AS last,
-    max(sequence) AS newest, groupUniqArray((platform, locale, variation)) AS places,
-    count() AS events, countIf(type = 'conversion') AS conversions
+-- What does the log hold of these campaigns: between which instants and sequences, how many rows?
+-- keys: first, last, oldest, newest, rows
+SELECT toUnixTimestamp64Milli(min(ts)) AS first, toUnixTimestamp64Milli(max(ts)) AS last,
+    min(sequence) AS oldest, max(sequence) AS newest, count() AS rows
 FROM {{raw_events}}
 WHERE campaign_id IN {campaigns:Array(String)}
-GROUP BY campaign_id
+HAVING rows > 0

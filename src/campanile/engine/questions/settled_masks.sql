@@ -1,5 +1,5 @@
--- `settled_users` of a target with events on at most 64 days: a user's days are the bits of one number, which is several
--- times cheaper than a list per user.
+-- The users of `settled_counts`, of a target that is read for the first time and has events on at most 64 days: a user's
+-- days are the bits of one number, which is several times cheaper than a list per user.
 -- keys: cell, thing, day, previous
 -- sums: users
 SELECT cell, thing, history.1 AS day,
@@ -12,11 +12,11 @@ FROM
         SELECT cell, thing, mask, count() AS alike
         FROM
         (
-            SELECT cell, thing, user_key,
+            SELECT cell, thing, unit,
                 groupBitOr(bitShiftLeft(toUInt64(1),
                     transform(day, {days:Array(Int64)}, {bits:Array(UInt8)}, toUInt8(0)))) AS mask
             FROM ({{part:settled_rows}})
-            GROUP BY cell, thing, user_key
+            GROUP BY cell, thing, unit
         )
         GROUP BY cell, thing, mask
     )

@@ -250,6 +250,5 @@ class SettledCredits:
         extent = self._repository.extent(workspace, needs.basis.counted)
         if extent is None:
             return _Entry(needs, levels, moment, CreditRows([], []))
-        until = extent.last + timedelta(milliseconds=needs.basis.reach)
-        days, starts = self._repository.days(extent.first, until, needs.timezone)
+        days, starts = self._repository.days(extent, needs.timezone, needs.basis.reach)
         return _Entry(needs, levels, moment, self._matched.histories(workspace, needs.basis, levels, days, starts))

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from campanile.kit.times import Window, epoch_milliseconds
+from campanile.metrics.funnel import reason_stages
 from campanile.metrics.pairs import ZERO, Pair
-from campanile.metrics.rows import METRIC_KEYS
+from campanile.metrics.rows import METRIC_KEYS, BotMode, UnsubscribeBot
 from campanile.stats.levels import Level
 from campanile.stats.repository import Dimension, Key
-from campanile.stats.settled.histories import Cell, Histories, cell_of
+from campanile.stats.settled.histories import Cell, Histories
 
 GoalKey = tuple[str, str]
 """(attribution, goal)."""
+
+Place = tuple[str, str, str]
+"""(platform, locale, variation) of an event, '' where it has none."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -30,11 +34,70 @@ class Setting(msgspec.Struct, frozen=True):
     """Those of them whose attempts are implied."""
     channel: str
     timezone: str
-    bot_mode: str
-    unsubscribe_bot: str
+    bot_mode: BotMode
+    unsubscribe_bot: UnsubscribeBot
     show_ios_impressions: bool
     merged_through: int
     """Merges of users up to which the log was read; 0 where there are none."""
+
+
+class Kinds(NamedTuple):
+    """How many rows there are of each kind, as `dimensions` counts them."""
+
+    events: int = 0
+    failures: int = 0
+    qualifications: int = 0
+    survivors: int = 0
+
+    def plus(self, other: Kinds) -> Kinds:
+        return Kinds(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+class Integers(msgspec.Struct, frozen=True):
+    """What was counted of one target. Everything in it adds up, over shards and over users."""
+
+    kinds: Mapping[tuple[int, Place], Kinds]
+    """Per day and place that has rows."""
+    counts: Histories[int]
+    failures: Histories[str]
+    attributed: Histories[GoalKey]
+    revenue: Mapping[tuple[Cell[GoalKey], int], Decimal]
+    """Per cell and day."""
+    depths: Histories[int]
+    """How many come at least as far as a threshold."""
+
+    def plus(self, other: Integers) -> Integers:
+        """Both together."""
+        kinds, revenue = dict(self.kinds), dict(self.revenue)
+        for where, more in other.kinds.items():
+            kinds[where] = kinds[where].plus(more) if where in kinds else more
+        for what, paid in other.revenue.items():
+            revenue[what] = revenue.get(what, Decimal(0)) + paid
+        return Integers(
+            kinds,
+            self.counts.plus(other.counts),
+            self.failures.plus(other.failures),
+            self.attributed.plus(other.attributed),
+            revenue,
+            self.depths.plus(other.depths),
+        )
+
+
+class Extent(NamedTuple):
+    """What the log holds of some campaigns together."""
+
+    first: int
+    last: int
+    """Instants, in UTC epoch milliseconds."""
+    oldest: int
+    newest: int
+    """Lowest and highest sequence."""
+    rows: int
+
+    def plus(self, other: Extent) -> Extent:
+        first, last = min(self.first, other.first), max(self.last, other.last)
+        oldest, newest = min(self.oldest, other.oldest), max(self.newest, other.newest)
+        return Extent(first, last, oldest, newest, self.rows + other.rows)
 
 
 class Settled:
@@ -48,61 +111,75 @@ class Settled:
         setting: Setting,
         mark: int,
         moment: int | None,
+        extent: Extent,
         levels: Collection[Level],
-        dimensions: Sequence[Sequence[Any]],
-        counts: Histories[int],
-        failures: Histories[str],
-        attributed: Histories[GoalKey],
-        revenue: Iterable[Sequence[Any]],
-        depths: Histories[int],
-        thresholds: Sequence[int],
+        integers: Integers,
         horizon: int,
     ) -> None:
         self.setting = setting
         self.mark = mark
         self.moment = moment
-        self._levels = frozenset(levels)
-        self._dimensions = [(int(row[3]), (row[0], row[1], row[2]), tuple(row[4:8])) for row in dimensions]
-        self._counts = counts
-        self._failures = failures
-        self._attributed = attributed
-        self._revenue = [(cell_of(row), int(row[5]), Decimal(row[6])) for row in revenue]
-        self._depths = depths
-        self._thresholds = tuple(sorted(thresholds))
-        self._horizon = horizon
+        self.extent = extent
+        self.levels = frozenset(levels)
+        self.integers = integers
+        self.horizon = horizon
+
+    def plus(self, mark: int, moment: int | None, extent: Extent, integers: Integers) -> Settled:
+        """With what came in up to another mark."""
+        return Settled(
+            self.setting,
+            mark,
+            moment,
+            self.extent.plus(extent),
+            self.levels,
+            self.integers.plus(integers),
+            self.horizon,
+        )
+
+    def confirm(self, mark: int, moment: int | None) -> None:
+        """Nothing has come in up to another mark."""
+        self.mark = mark
+        self.moment = moment
 
     @property
     def size_bytes(self) -> int:
         """Rough memory, in bytes."""
-        histories = (self._counts, self._failures, self._attributed, self._depths)
-        return sum(each.size_bytes for each in histories) + ROW_BYTES * (len(self._dimensions) + len(self._revenue))
+        held = self.integers
+        histories = (held.counts, held.failures, held.attributed, held.depths)
+        return sum(each.size_bytes for each in histories) + ROW_BYTES * (len(held.kinds) + len(held.revenue))
+
+    @property
+    def places(self) -> set[Place]:
+        """Everything its events are in."""
+        return {place for _, place in self.integers.kinds}
 
     def spans(self, window: Window) -> bool:
         """Whether a range is not longer than what users did before is kept."""
         start, end = _bounds(window)
-        return end - start <= self._horizon
+        return end - start <= self.horizon
 
     def knows(self, levels: Iterable[Level]) -> bool:
-        return self._levels.issuperset(levels)
+        return self.levels.issuperset(levels)
 
     def dimensions(self, window: Window) -> list[Dimension]:
         """As `StatsRepository.dimensions`, of all members together."""
         start, end = _bounds(window)
-        found: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0] * 4)
-        for day, place, numbers in self._dimensions:
-            if start <= day < end:
-                found[place] = [known + more for known, more in zip(found[place], numbers, strict=True)]
-        return [Dimension(*place, *numbers) for place, numbers in found.items()]
+        found: dict[Place, Kinds] = {}
+        for (day, place), kinds in self.integers.kinds.items():
+            if kinds.events and start <= day < end:
+                found[place] = found.get(place, Kinds()).plus(kinds)
+        return [Dimension(*place, *kinds) for place, kinds in found.items()]
 
     def counts(self, target: int, window: Window, levels: Collection[Level]) -> dict[Key, Pair]:
         """As `StatsRepository.counts`."""
         return {
-            (target, *cell[1:4], METRIC_KEYS[cell.thing]): pair for cell, pair in _between(self._counts, window, levels)
+            (target, *cell[1:4], METRIC_KEYS[cell.thing]): pair
+            for cell, pair in _between(self.integers.counts, window, levels)
         }
 
     def failures(self, target: int, window: Window, levels: Collection[Level]) -> dict[Key, Pair]:
         """As `StatsRepository.failures`."""
-        return {(target, *cell[1:]): pair for cell, pair in _between(self._failures, window, levels)}
+        return {(target, *cell[1:]): pair for cell, pair in _between(self.integers.failures, window, levels)}
 
     def attributed(
         self, target: int, window: Window, levels: Collection[Level], attribution: str
@@ -110,12 +187,12 @@ class Settled:
         """As `StatsRepository.attributed_conversions`."""
         start, end = _bounds(window)
         paid: dict[Cell[GoalKey], Decimal] = defaultdict(Decimal)
-        for cell, day, amount in self._revenue:
+        for (cell, day), amount in self.integers.revenue.items():
             if start <= day < end:
                 paid[cell] += amount
         return {
             (target, *cell[1:4], cell.thing[1]): (pair.total, pair.unique, paid[cell])
-            for cell, pair in _between(self._attributed, window, levels)
+            for cell, pair in _between(self.integers.attributed, window, levels)
             if cell.thing[0] == attribution
         }
 
@@ -123,11 +200,11 @@ class Settled:
         """As `StatsRepository.funnel_depths`: how many come exactly as far as a stage is how many come at least as far,
         without those who come further."""
         reaching: dict[tuple[str, ...], dict[int, Pair]] = defaultdict(dict)
-        for cell, pair in _between(self._depths, window, levels):
+        for cell, pair in _between(self.integers.depths, window, levels):
             reaching[cell[1:4]][cell.thing] = pair
         found: dict[Key, Pair] = {}
         for place, pairs in reaching.items():
-            for stage, further in pairwise((*self._thresholds, BEYOND)):
+            for stage, further in pairwise((*thresholds(self.setting.channel), BEYOND)):
                 there, beyond = pairs.get(stage, ZERO), pairs.get(further, ZERO)
                 exactly = Pair(there.total - beyond.total, there.unique - beyond.unique)
                 if exactly != ZERO:
@@ -135,11 +212,19 @@ class Settled:
         return found
 
 
+NEVER_STAGE = 255
+"""Stage of those who leave at none."""
+
 BEYOND = -1
 """In place of the threshold after the last one: nobody comes as far."""
 
 ROW_BYTES = 400
 """Rough memory of a row that is kept as objects, in bytes."""
+
+
+def thresholds(channel: str) -> list[int]:
+    """Stages of a channel's funnel, ascending."""
+    return sorted({*reason_stages(channel).values(), NEVER_STAGE})
 
 
 def _bounds(window: Window) -> tuple[int, int]:

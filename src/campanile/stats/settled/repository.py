@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from campanile.engine import Engine
-from campanile.kit.times import Window, day_start, epoch_milliseconds, window
-from campanile.metrics.funnel import entry_steps
-from campanile.stats.levels import Level, levels_of
-from campanile.stats.repository import metrics_of_classes, stages_of
-from campanile.stats.settled.entry import Setting, Settled
-from campanile.stats.settled.histories import Histories
+from campanile.engine.movements import Sight
+from campanile.kit.times import Window, window
+from campanile.stats.levels import levels_of
+from campanile.stats.settled.batch import Part, days_between, instant
+from campanile.stats.settled.entry import Extent, Place, Setting, Settled
+from campanile.stats.settled.reading import Reading
 
 WHOLE_DAYS = 400
 """Days up to which a campaign is kept for ranges of any length: pairs of days grow with their square."""
@@ -25,33 +28,47 @@ DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 UNBOUNDED = 1 << 53
 """Milliseconds; in place of a horizon."""
 
-NEVER_STAGE = 255
-"""Stage of those who leave at none."""
-SPREAD = 1000
-"""In place of a threshold: pairs whose rows lie on several days."""
+DELTA_ROWS = 1_000
+"""New rows that are always worth adding."""
+DELTA_SHARE = 8
+"""How many times more rows a campaign must have than came in since, for these to be added instead of all being read."""
 
 
-Place = tuple[str, str, str]
-"""(platform, locale, variation) of an event, '' where it has none."""
+class Ground(NamedTuple):
+    """What an entry is made from: the log up to a mark."""
 
-
-class Extent(NamedTuple):
-    """What the log holds of some campaigns together."""
-
-    first: datetime
-    last: datetime
-    newest: int
-    """Highest sequence."""
-    places: frozenset[Place]
-    """Everything its events are in."""
-    events: int
-    conversions: int
+    extent: Extent
+    mark: int
     moment: int | None
-    """When it was asked, as `SettledRepository.moment` tells."""
+    """When it was seen, as `SettledRepository.moment` tells."""
+
+
+class Grown(NamedTuple):
+    """What has become of an entry."""
+
+    entry: Settled
+    final: bool
+    """Whether nothing up to its mark can come in later."""
+
+
+class Until(NamedTuple):
+    """How far entries are to grow."""
+
+    final: int
+    """Sequence up to which nothing comes in any more."""
+    through: int | None = None
+    """Everything above is left out; None: nothing is."""
+    moment: int | None = None
+    """When that was seen, where this process sees everything that is written."""
+
+    def reached(self, newest: int) -> tuple[int, int | None]:
+        """Mark and moment of an entry with nothing above `newest`: where others write, that is the mark, since their
+        clocks may be behind."""
+        return (newest if self.moment is None or self.through is None else self.through), self.moment
 
 
 class SettledRepository:
-    """Asks the engine, one campaign family at a time. The calls block.
+    """Asks the engine. The calls block.
 
     Args:
         whole_days: campaigns with more days are kept with a horizon of `horizon_days`.
@@ -61,6 +78,13 @@ class SettledRepository:
         self._engine = engine
         self._whole_days = whole_days
         self._horizon = horizon_days * DAY_MILLISECONDS
+
+    # --- how far the log has come
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether this process sees everything that is written."""
+        return self._engine.movements is not None
 
     @property
     def moment(self) -> int | None:
@@ -78,6 +102,16 @@ class SettledRepository:
             return None
         return movements.moved_since(moment, workspace, campaigns, names)
 
+    def grown_since(self, moment: int | None, workspace: str) -> bool:
+        """Whether all that was written to a workspace after a moment lies above what was there."""
+        movements = self._engine.movements
+        return movements is None or moment is None or movements.ordered_since(moment, workspace)
+
+    def sight(self, workspace: str) -> Sight | None:
+        """How far the log can be read for good, where this process sees everything that is written."""
+        movements = self._engine.movements
+        return None if movements is None else movements.sight(workspace)
+
     def merged_through(self, workspace: str) -> int:
         """Up to which sequence merges of users are seen; 0 where there are none."""
         return self._engine.merged_through(workspace) or 0
@@ -90,138 +124,160 @@ class SettledRepository:
             found[campaign_id] = max(sequence, found.get(campaign_id, 0))
         return found
 
-    def has_reported_counts(self, workspace: str, campaigns: Sequence[str]) -> bool:
-        return bool(self._engine.ask("settled_reported", workspace, campaigns=list(campaigns)))
-
-    def extent(self, workspace: str, campaigns: Sequence[str]) -> Extent | None:
+    def extent(self, workspace: str, campaigns: Sequence[str], *, as_of: int | None = None) -> Extent | None:
         """None without events."""
-        moment = self.moment
-        rows = self._engine.ask("settled_extent", workspace, campaigns=list(campaigns))
-        if not rows:
-            return None
-        _, first, last, newest, places, events, conversions = zip(*rows, strict=True)
-        everywhere = frozenset(tuple(place) for some in places for place in some)
-        return Extent(
-            _instant(min(first)), _instant(max(last)), max(newest), everywhere, sum(events), sum(conversions), moment
-        )
+        found: Extent | None = None
+        for row in self._engine.ask("settled_extent", workspace, as_of=as_of, campaigns=list(campaigns)):
+            found = Extent(*row) if found is None else found.plus(Extent(*row))
+        return found
 
-    def days(self, first: datetime, last: datetime, timezone: str) -> tuple[Window, list[int]]:
-        """All days that hold the two instants or lie between them, one before and one after, and when each starts."""
-        zone = ZoneInfo(timezone)
-        starts = _days(first, last, timezone)
+    def ground(self, workspace: str, campaigns: Sequence[str], final: int) -> Ground | None:
+        """What can be read of some campaigns; None if there are no events, or if it cannot be told now.
+
+        Args:
+            final: sequence up to which nothing comes in any more, where other processes write.
+        """
+        movements = self._engine.movements
+        if movements is None:
+            extent = self.extent(workspace, campaigns, as_of=final)
+            return None if extent is None else Ground(extent, extent.newest, None)
+        while True:
+            sight = movements.sight(workspace)
+            extent = self.extent(workspace, campaigns) if sight is not None else None
+            if sight is None or extent is None:
+                return None
+            if not movements.found(workspace, extent.newest):
+                return Ground(extent, sight.through, sight.moment)
+
+    @staticmethod
+    def days(extent: Extent, timezone: str, reach: int = 0) -> tuple[Window, list[int]]:
+        """All days of an extent, one before and one after, and when each starts.
+
+        Args:
+            reach: milliseconds after the last instant that belong to it.
+        """
+        zone, last = ZoneInfo(timezone), extent.last + reach
         around = timedelta(days=1)
-        return window(first.astimezone(zone).date() - around, last.astimezone(zone).date() + around, timezone), starts
+        first_day, last_day = (instant(each).astimezone(zone).date() for each in (extent.first, last))
+        return window(first_day - around, last_day + around, timezone), days_between(extent.first, last, timezone)
 
-    def settle(self, workspace: str, setting: Setting, platforms: Collection[str], extent: Extent) -> Settled | None:
-        """Read everything up to the extent's newest sequence; None where the campaign cannot be answered from
-        integers: funnel steps reported by survivors, or pairs of the funnel that are spread over days.
+    # --- integers
+
+    def settle(self, workspace: str, setting: Setting, platforms: Collection[str], ground: Ground) -> Settled | None:
+        """Read everything up to the mark; None where the campaign cannot be answered from integers: reported counts,
+        funnel steps reported by survivors, or pairs of the funnel that are spread over days.
 
         Args:
             platforms: those the campaign is configured for.
         """
-        days = _days(extent.first, extent.last, setting.timezone)
-        horizon = UNBOUNDED if len(days) <= self._whole_days else self._horizon
-        scope: dict[str, Any] = {
-            "campaigns": list(setting.members),
-            "days": days,
-            "horizon": horizon,
-            "as_of": extent.newest,
-        }
-        steps = sorted(entry_steps(setting.channel))
-
-        def ask(question: str, **parameters: Any) -> list[tuple[Any, ...]]:
-            return self._engine.ask(question, workspace, **scope, **parameters)
-
-        dimensions = ask("settled_dimensions", entry_steps=steps)
-        if any(row[7] for row in dimensions):
+        days = days_between(ground.extent.first, ground.extent.last, setting.timezone)
+        horizon = self._horizon_of(days)
+        reading = Reading(self._engine, workspace, days, horizon, ground.mark)
+        part = Part(setting, 0)
+        (fresh,) = reading.fresh([part])
+        if fresh.extent is None or not fresh.countable:
             return None
-        levels = levels_of(setting.channel, platforms, [row[:3] for row in dimensions])
-        bits = {"levels": sorted(level.bits for level in levels)}
-        cells, cells_of_place = _cells(extent.places, levels)
-        countable: dict[str, Any] = {
-            "cells": list(cells_of_place.values()),
-            "places": ["\t".join(place) for place in cells_of_place],
-            "numbers": list(range(1, len(cells_of_place) + 1)),
-            "implied": list(setting.implied),
-            "class_metrics": metrics_of_classes(setting.bot_mode, setting.unsubscribe_bot),
-            "ios_substitute": int(not setting.show_ios_impressions),
-            "entry_steps": steps,
-        }
-        totals = ask("settled_totals", **countable)
-        if len(days) <= MASK_DAYS:
-            users = ask("settled_masks", **countable, bits=list(range(len(days))))
-        else:
-            users = ask("settled_users", **countable)
-        counts: Histories[int] = Histories(
-            [
-                *((*cells[cell], thing, day, day, total, 0) for cell, thing, day, total in totals),
-                *((*cells[cell], thing, day, previous, 0, alike) for cell, thing, day, previous, alike in users),
-            ]
-        )
-        failures = ask("settled_failures", **bits) if any(row[5] for row in dimensions) else []
-        stages = stages_of(setting.channel)
-        thresholds = sorted({*stages["stages"], NEVER_STAGE})
-        depths: Histories[int] = Histories(
-            ask("settled_depths", **bits, **stages, thresholds=thresholds, spread=SPREAD)
-            if any(row[6] for row in dimensions)
-            else ()
-        )
-        if SPREAD in depths.things:
+        levels = levels_of(setting.channel, platforms, fresh.places)
+        parts = [part._replace(levels=levels, places=fresh.places)]
+        counts = reading.first_counts(parts) if len(days) <= MASK_DAYS else reading.counts(parts)
+        (integers,) = reading.integers(parts, [fresh], counts)
+        if integers is None:
             return None
-        return Settled(
-            setting,
-            extent.newest,
-            extent.moment,
-            levels,
-            dimensions,
-            counts,
-            Histories(failures),
-            Histories(ask("settled_attributed", **bits) if extent.conversions else ()),
-            ask("settled_revenue", **bits) if extent.conversions else (),
-            depths,
-            thresholds,
-            horizon,
-        )
+        return Settled(setting, ground.mark, ground.moment, fresh.extent, levels, integers, horizon)
 
+    def grow(
+        self,
+        workspace: str,
+        entries: Sequence[Settled],
+        platforms: Sequence[Collection[str]],
+        until: Until,
+        *,
+        sparing: bool = True,
+    ) -> list[Grown | None]:
+        """Add to entries what came in above their marks. None where reading everything anew is cheaper, or where
+        integers cannot tell.
 
-def _cells(
-    places: Collection[Place], levels: Collection[Level]
-) -> tuple[list[tuple[int, str, str, str]], dict[Place, list[int]]]:
-    """The nodes that hold events at these places: (level bits, platform, locale, variation) by number, and the numbers
-    of each place. Events without a locale or variation belong to aggregates only."""
-    numbers: dict[tuple[int, str, str, str], int] = {}
-    of_place: dict[Place, list[int]] = {}
-    for platform, locale, variation in sorted(places):
-        of_place[(platform, locale, variation)] = [
-            numbers.setdefault(
-                (
-                    level.bits,
-                    platform if level.by_platform else "",
-                    locale if level.by_locale else "",
-                    variation if level.by_variation else "",
-                ),
-                len(numbers),
+        Args:
+            platforms: those the campaigns are configured for.
+            sparing: whether the cost matters.
+        """
+        grown: list[Grown | None] = [None] * len(entries)
+        for numbers in _alike(entries):
+            chosen = [(entries[number], platforms[number]) for number in numbers]
+            for number, each in zip(numbers, self._grow(workspace, chosen, until, sparing), strict=True):
+                grown[number] = each
+        return grown
+
+    def _grow(
+        self, workspace: str, entries: Sequence[tuple[Settled, Collection[str]]], until: Until, sparing: bool
+    ) -> list[Grown | None]:
+        one = entries[0][0]
+        parts = [Part(entry.setting, entry.mark) for entry, _ in entries]
+        extents = [entry.extent for entry, _ in entries]
+        while True:
+            days = days_between(
+                min(each.first for each in extents), max(each.last for each in extents), one.setting.timezone
             )
-            for level in sorted(levels)
-            if (locale or not level.by_locale) and (variation or not level.by_variation)
-        ]
-    return list(numbers), of_place
+            reading = Reading(self._engine, workspace, days, one.horizon, until.through)
+            fresh = reading.fresh(parts)
+            extents = [each.extent for each in fresh if each.extent is not None]
+            if all(days[0] <= each.first and each.last < days[-1] for each in extents):
+                break
+            extents += [entry.extent for entry, _ in entries]
+        if until.through is None:  # what comes in from here on is left to the next time
+            until = until._replace(through=max([until.final, *(each.newest for each in extents)]))
+            reading = Reading(self._engine, workspace, days, one.horizon, until.through)
+        grown: list[Grown | None] = [None] * len(entries)
+        adding: dict[int, Part] = {}
+        for number, ((entry, platforms), each) in enumerate(zip(entries, fresh, strict=True)):
+            if each.extent is None and not each.reported:
+                entry.confirm(*until.reached(entry.mark))
+                grown[number] = Grown(entry, final=True)
+            elif (
+                each.extent is not None
+                and each.countable
+                and (not sparing or _worth_adding(entry.extent, each.extent))
+                and self._fits(entry, platforms, each.places, each.extent)
+            ):
+                adding[number] = parts[number]._replace(levels=entry.levels, places=entry.places | each.places)
+        if adding:
+            chosen, news = list(adding.values()), [fresh[number] for number in adding]
+            known = [entries[number][0].integers for number in adding]
+            more = reading.integers(chosen, news, reading.counts(chosen), known)
+            for number, each, integers in zip(adding, news, more, strict=True):
+                if integers is not None and each.extent is not None:
+                    entry = entries[number][0].plus(*until.reached(each.extent.newest), each.extent, integers)
+                    grown[number] = Grown(entry, until.through is not None and until.through <= until.final)
+        return grown
+
+    def _fits(self, entry: Settled, platforms: Collection[str], places: Collection[Place], extent: Extent) -> bool:
+        """Whether an entry has all levels that are needed with new rows, and the right horizon."""
+        both = entry.extent.plus(extent)
+        days = days_between(both.first, both.last, entry.setting.timezone)
+        levels = levels_of(entry.setting.channel, platforms, entry.places.union(places))
+        return entry.knows(levels) and self._horizon_of(days) == entry.horizon
+
+    def _horizon_of(self, days: Sequence[int]) -> int:
+        return UNBOUNDED if len(days) <= self._whole_days else self._horizon
 
 
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+def _worth_adding(known: Extent, fresh: Extent) -> bool:
+    return fresh.rows <= max(DELTA_ROWS, known.rows // DELTA_SHARE)
 
 
-def _days(first: datetime, last: datetime, timezone: str) -> list[int]:
-    """The starts of all days that hold the two instants or lie between them, ascending."""
-    zone = ZoneInfo(timezone)
-    day = first.astimezone(zone).date() - timedelta(days=1)
-    until = last.astimezone(zone).date() + timedelta(days=1)
-    starts: list[int] = []
-    while day <= until:
-        starts.append(epoch_milliseconds(day_start(day, zone)))
-        day += timedelta(days=1)
-    return starts
+def _alike(entries: Sequence[Settled]) -> list[list[int]]:
+    """Numbers of the entries that can be read by the same questions."""
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for number, entry in enumerate(entries):
+        setting = entry.setting
+        groups[entry.horizon, msgspec.structs.replace(setting, members=(), implied=(), channel="")].append(number)
+    found: list[list[int]] = []
+    for numbers in groups.values():
+        settings = [entries[number].setting for number in numbers]
+        implied = {member for setting in settings for member in setting.implied}
+        agreed = all(implied.intersection(setting.members) == set(setting.implied) for setting in settings)
+        found += [numbers] if agreed else [[number] for number in numbers]
+    return found
 
 
 def members_of(entries: Iterable[Settled]) -> set[str]:

@@ -1,9 +1,6 @@
--- Every event of a target once per cell (a node of one of its levels, by number) and metric it counts for. `cells` lists
--- the cells of each place (platform, locale, variation).
-SELECT user_key, roundDown(toUnixTimestamp64Milli(ts), {days:Array(Int64)}) AS day,
-    arrayJoin({cells:Array(Array(UInt32))}[
-        transform(concat(platform, '\t', locale, '\t', variation), {places:Array(String)}, {numbers:Array(UInt32)},
-            toUInt32(0))]) AS cell,
+-- Every event of the targets once per cell and metric it counts for.
+SELECT user_key AS unit, sequence, roundDown(toUnixTimestamp64Milli(ts), {days:Array(Int64)}) AS day,
+    {{part:settled_cell}},
     arrayJoin({class_metrics:Array(Array(UInt8))}[1
         + (toUInt16(type) - 1) * 32
         + (machine AND channel = 'EMAIL')
@@ -13,4 +10,4 @@ SELECT user_key, roundDown(toUnixTimestamp64Milli(ts), {days:Array(Int64)}) AS d
         + 16 * (type = 'removed' AND reason = 'inactive_device_token'
             OR type = 'qualified' AND step NOT IN {entry_steps:Array(String)})]) AS thing
 FROM {{events}}
-WHERE campaign_id IN {campaigns:Array(String)}
+WHERE {{part:settled_concerned}}
