@@ -16,6 +16,7 @@ from campanile.reports.schemas import ReportSpec, ReportWarning
 from campanile.reports.sheet import Batch, Column, Sheet
 from campanile.workspaces.schemas import Workspace
 from tests.http.gates import workspace
+from tests.reports.files.tables import batch
 from tests.reports.samples import KOLKATA, NOW, SMALL, spec
 
 COLUMNS = (
@@ -48,10 +49,12 @@ class WrittenRows:
         for start in range(0, self.rows, self.batch):
             self.now += self.seconds
             self.made += 1
-            yield [
-                (f"c{n}", n, Decimal("12.345"), ("a", "b"), datetime(2025, 3, 4, 10))  # noqa: DTZ001 - local
-                for n in range(start, min(start + self.batch, self.rows))
-            ]
+            yield batch(
+                [
+                    (f"c{n}", n, Decimal("12.345"), ("a", "b"), datetime(2025, 3, 4, 10))  # noqa: DTZ001 - local
+                    for n in range(start, min(start + self.batch, self.rows))
+                ]
+            )
 
 
 def preview(rows: WrittenRows, **members: Any) -> Preview:

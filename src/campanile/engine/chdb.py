@@ -99,12 +99,18 @@ class ChdbEngine(Engine):
 
     def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._read() as client, _translated():
-            result = client.query(
-                question.sql(DATABASE),
-                parameters=dict(parameters),
-                settings={"max_execution_time": self._query_timeout, "max_query_size": MAX_QUERY_BYTES},
-            )
+            result = client.query(question.sql(DATABASE), parameters=dict(parameters), settings=self._settings)
             return [tuple(row) for row in result.result_rows]
+
+    def _run_table(self, question: Question, parameters: Mapping[str, Any]) -> pa.Table:
+        with self._read() as client, _translated():
+            return client.query_arrow(
+                question.sql(DATABASE), parameters=dict(parameters), settings=self._settings, use_strings=True
+            )
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"max_execution_time": self._query_timeout, "max_query_size": MAX_QUERY_BYTES}
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         # The engine reads the rows from a file beside its store: the binding offers no other way in that keeps

@@ -137,16 +137,24 @@ class ClickHouseEngine(Engine):
                 client.close()
 
     def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        sql, bound = self._statement(question, parameters)
+        with self._client() as client, _translated():
+            result = client.query(sql, parameters=bound, settings=self._settings)
+            return [tuple(row) for row in result.result_rows]
+
+    def _run_table(self, question: Question, parameters: Mapping[str, Any]) -> pa.Table:
+        sql, bound = self._statement(question, parameters)
+        with self._client() as client, _translated():
+            return client.query_arrow(sql, parameters=bound, settings=self._settings, use_strings=True)
+
+    def _statement(self, question: Question, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         database, cluster = self._database, self._cluster
         sql = question.cluster_sql(database, cluster) if cluster else question.sql(database)
-        sql, bound = _inline_long_lists(sql, parameters)
-        with self._client() as client, _translated():
-            result = client.query(
-                sql,
-                parameters=bound,
-                settings={"max_execution_time": self._query_timeout, "max_query_size": MAX_QUERY_BYTES},
-            )
-            return [tuple(row) for row in result.result_rows]
+        return _inline_long_lists(sql, parameters)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"max_execution_time": self._query_timeout, "max_query_size": MAX_QUERY_BYTES}
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         settings: dict[str, Any] = {**WRITE_SETTINGS, **_FOREGROUND}

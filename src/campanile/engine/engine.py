@@ -96,6 +96,15 @@ class Engine(ABC):
             ValueError: no workspace given.
             EngineError: the engine refused the statement. EngineUnavailable: the store does not answer.
         """
+        return self._run(*self._prepared(question, workspace, as_of, parameters))
+
+    def ask_table(self, question: str, workspace: str, *, as_of: int | None = None, **parameters: Any) -> pa.Table:
+        """As `ask`, the answer by columns: for answers of many thousand rows."""
+        return self._run_table(*self._prepared(question, workspace, as_of, parameters))
+
+    def _prepared(
+        self, question: str, workspace: str, as_of: int | None, parameters: dict[str, Any]
+    ) -> tuple[Question, dict[str, Any]]:
         if not workspace:
             raise ValueError(f"the question {question} needs a workspace")
         loaded = load_question(question)
@@ -105,7 +114,7 @@ class Engine(ABC):
         merged_through = self._merged_through.get(workspace)
         if merged_through is not None and loaded.reads_events:
             loaded, parameters["merged_through"] = loaded.with_merges(), merged_through
-        return self._run(loaded, parameters)
+        return loaded, parameters
 
     def note_merges(self, workspace: str, through: int) -> None:
         """Users of the workspace have been merged, or are about to be; questions see the merges up to a sequence."""
@@ -180,6 +189,9 @@ class Engine(ABC):
 
     @abstractmethod
     def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]: ...
+
+    @abstractmethod
+    def _run_table(self, question: Question, parameters: Mapping[str, Any]) -> pa.Table: ...
 
     @abstractmethod
     def _insert(self, table: str, rows: pa.Table) -> None: ...

@@ -43,6 +43,7 @@ METRIC_NUMBERS: dict[str, int] = {key: number for number, key in enumerate(METRI
 BITS_PER_CLASS = 32
 """Classes of one event type."""
 MACHINE, IOS_SUBSTITUTE, IMPLIED, HAS_DEVICE, MARKED = 1, 2, 4, 8, 16
+ALL_BITS = BITS_PER_CLASS - 1
 
 
 def row_class(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import partial
+from collections.abc import Callable
+from decimal import Decimal
 
-from campanile.attribution.schemas import NO_CONVERSIONS, Conversions
-from campanile.metrics.formulas import base_term, fraction_terms, term_values
-from campanile.metrics.pairs import ZERO, Pair
+import numpy as np
+
+from campanile.metrics.formulas import base_term, fraction_terms
+from campanile.metrics.pairs import MetricType
 from campanile.metrics.registry import COUNTS, RATES, Term
 from campanile.metrics.rows import BotMode
 from campanile.reports.columns.catalogue import columns_by_key
@@ -26,85 +26,56 @@ from campanile.reports.columns.definitions import (
     Source,
     StepPassed,
 )
-from campanile.reports.goals import ControlFigures, GoalFigures
+from campanile.reports.row_goals import Pairs, PortionGoals, sparse
 from campanile.reports.row_numbers import CONTROL_REASONS, PortionNumbers
-from campanile.reports.rows_repository import RowKey
 from campanile.reports.schemas import CHANNELS
+from campanile.reports.table import (
+    Cells,
+    Coded,
+    Flags,
+    Integers,
+    Percentages,
+    Whole,
+    constant,
+    dividing,
+    quotient,
+)
 
-Number = int | Decimal | None
-
-_ARITHMETIC = Context(prec=40, rounding=ROUND_HALF_UP)
-_ZERO = Decimal(0)
 _HUNDRED = Decimal(100)
 
 
 class RowFacts:
-    """One row while its cells are computed."""
+    """All rows of a portion while their cells are computed.
 
-    __slots__ = ("_funnels", "_key", "_portion", "control", "goals", "names", "numbers", "tracked", "whole")
+    Args:
+        tracked: per row, whether deliveries of its campaign are reported.
+    """
 
-    def __init__(
-        self,
-        portion: PortionNumbers,
-        key: RowKey,
-        *,
-        tracked: bool,
-        names: Sequence[str],
-        goals: GoalFigures,
-        control: ControlFigures,
-    ) -> None:
-        number, day, locale, variation = key
-        self._portion = portion
-        self._key = key
-        self._funnels: dict[str, Mapping[str, Pair]] = {}
-        self.numbers = portion.row(number, day, locale, variation)
-        self.whole = portion.row(number, day, "", "") if locale or variation else self.numbers
-        """Of the same campaign and day over all locales and variations."""
-        self.tracked = tracked
-        """Whether deliveries of the campaign are reported."""
-        self.names = names
-        """Goals in order."""
+    def __init__(self, numbers: PortionNumbers, goals: PortionGoals, tracked: Flags) -> None:
+        self.numbers = numbers
         self.goals = goals
-        self.control = control
+        self._tracked = tracked
+        self._all_tracked = bool(tracked.all())
 
     @property
-    def anything(self) -> bool:
-        """Whether anything was counted."""
-        return self.numbers.anything or any(found.total or found.unique for found in self.goals.values())
+    def rows(self) -> int:
+        return len(self._tracked)
 
-    def funnel(self, platform: str) -> Mapping[str, Pair]:
-        """The delivery funnel on a platform, over all locales and variations."""
-        if platform not in self._funnels:
-            number, day, _, _ = self._key
-            self._funnels[platform] = self._portion.funnel(self.whole, number, day, platform)
-        return self._funnels[platform]
-
-
-class RowBlock:
-    """Rows whose cells are computed together."""
-
-    def __init__(self, rows: Sequence[RowFacts]) -> None:
-        self.rows = rows
-        self.tracked = all(row.tracked for row in rows)
-        """Whether deliveries of all of them are reported."""
-        self._counts: dict[str, list[Mapping[str, Pair]]] = {}
-
-    def on(self, platform: str) -> Sequence[Mapping[str, Pair]]:
-        """Counts of each row on a platform."""
-        found = self._counts.get(platform)
-        if found is None:
-            found = self._counts[platform] = [row.numbers.on(platform) for row in self.rows]
-        return found
-
-    def of_tracking(self, values: Callable[[bool], Sequence[int]]) -> Sequence[int]:
+    def of_tracking(self, values: Callable[[bool], Integers]) -> Integers:
         """What depends on whether deliveries are reported: `values` of either case, chosen row by row."""
-        if self.tracked:
-            return values(True)
-        both = zip(self.rows, values(True), values(False), strict=True)
-        return [tracked if row.tracked else untracked for row, tracked, untracked in both]
+        return values(True) if self._all_tracked else np.where(self._tracked, values(True), values(False))
+
+    def term(self, terms: Callable[[bool], Term | None], platform: str, metric_type: MetricType) -> Integers:
+        """The values of a term that depends on it, and may be none."""
+
+        def values(tracked: bool) -> Integers:
+            term = terms(tracked)
+            return np.zeros(self.rows, np.int64) if term is None else self.numbers.values(term, platform, metric_type)
+
+        return self.of_tracking(values)
 
 
-Cell = Callable[[RowBlock], Sequence[Number]]
+Cell = Callable[[RowFacts], Cells]
 """The values of a column in each row."""
 
 
@@ -123,23 +94,13 @@ class CellMaker:
 
     def _cell(self, source: Source) -> Cell | None:
         match source:
-            case Counted():
-                return self._counted(source)
+            case Counted() | StepPassed() | HeldOut() | Failing() | Detailed():
+                count = self._count(source)
+                return None if count is None else lambda facts: Whole(count(facts))
             case RegistryRate():
                 return self._rate(source)
             case Share(part, whole):
                 return self._share(part, whole)
-            case StepPassed(step, platform):
-                return lambda block: [row.funnel(platform).get(step, ZERO).total for row in block.rows]
-            case HeldOut(group, platform):
-                place = (platform, CONTROL_REASONS[group])
-                return lambda block: [row.whole.reasons.get(place, 0) for row in block.rows]
-            case Failing(reasons, platform):
-                places = tuple((platform, reason) for reason in reasons)
-                return lambda block: [sum(row.numbers.reasons.get(place, 0) for place in places) for row in block.rows]
-            case Detailed(detail, platform):
-                where = (platform, detail)
-                return lambda block: [row.numbers.details.get(where, 0) for row in block.rows]
             case Amplified():
                 return _amplified(source)
             case GoalFigure():
@@ -147,116 +108,115 @@ class CellMaker:
             case _:
                 return None
 
-    def _counted(self, source: Counted) -> Cell | None:
-        if COUNTS[source.count].adjusted and self._bot_mode == "off":
-            return None
-        term = Term(count=source.count)
-        return lambda block: term_values(term, block.on(source.platform), source.metric_type)
+    def _count(self, source: Source) -> Callable[[RowFacts], Integers] | None:
+        match source:
+            case Counted(count, metric_type, platform):
+                if COUNTS[count].adjusted and self._bot_mode == "off":
+                    return None
+                return lambda facts: facts.numbers.values(Term(count=count), platform, metric_type)
+            case StepPassed(step, platform):
+                return lambda facts: facts.numbers.passed(platform, step)
+            case HeldOut(group, platform):
+                return lambda facts: facts.numbers.reasons(platform, CONTROL_REASONS[group])
+            case Failing(reasons, platform):
+                return lambda facts: _sum(facts, [facts.numbers.reasons(platform, reason) for reason in reasons])
+            case Detailed(detail, platform):
+                return lambda facts: facts.numbers.details(platform, detail)
+            case _:
+                return None
 
     def _rate(self, source: RegistryRate) -> Cell | None:
         rate, platform, metric_type = RATES[source.rate], source.platform, source.metric_type
         if rate.adjusted and self._bot_mode == "off":
             return None
-        terms = {tracked: fraction_terms(rate, self._channel, tracked) for tracked in (True, False)}
+        terms = {tracked: fraction_terms(rate, self._channel, tracked) or (None, None) for tracked in (True, False)}
 
-        def percentages(block: RowBlock) -> list[Number]:
-            def side(place: int, tracked: bool) -> Sequence[int]:
-                found = terms[tracked]
-                return [0] * len(block.rows) if found is None else term_values(found[place], nodes, metric_type)
-
-            nodes = block.on(platform)
-            parts, wholes = (block.of_tracking(partial(side, place)) for place in (0, 1))
-            return list(map(percentage, parts, wholes))
+        def percentages(facts: RowFacts) -> Cells:
+            part = facts.term(lambda tracked: terms[tracked][0], platform, metric_type)
+            return Percentages(part, facts.term(lambda tracked: terms[tracked][1], platform, metric_type))
 
         return percentages
 
     def _share(self, part_key: str, whole_key: str) -> Cell | None:
         known = columns_by_key(self._token)
-        part, whole = self.cell(known[part_key]), self.cell(known[whole_key])
+        part, whole = self._count(known[part_key].cell), self._count(known[whole_key].cell)
         if part is None or whole is None:
             return None
-        return lambda block: [
-            percentage(int(n or 0), int(d or 0)) for n, d in zip(part(block), whole(block), strict=True)
-        ]
+        return lambda facts: Percentages(part(facts), whole(facts))
 
     def _goal(self, source: GoalFigure) -> Cell:
         attribution = source.attribution or self._attribution
-        index, platform, channel, group = source.goal - 1, source.platform, self._channel, source.group or ""
+        index, platform, channel = source.goal - 1, source.platform, self._channel
         terms = {tracked: base_term(channel, attribution.upper(), tracked) for tracked in (True, False)}
 
-        def base(block: RowBlock, tracked: bool) -> Sequence[int]:
-            term = terms[tracked]
-            return [0] * len(block.rows) if term is None else term_values(term, block.on(platform), "TOTAL")
+        def reached(facts: RowFacts) -> Integers:
+            return facts.term(lambda tracked: terms[tracked], platform, "TOTAL")
 
-        def control(row: RowFacts) -> tuple[int, int]:
-            return row.control.pairs((group, platform, attribution, row.names[index]))
+        def control(facts: RowFacts) -> Pairs:
+            return facts.goals.control(source.group or "", platform, attribution, index)
 
-        def figure(found: Conversions, row: RowFacts, reached: int) -> Number:
+        def figures(facts: RowFacts) -> Cells:
+            blank = facts.goals.counts <= index
+            if blank.all():
+                return constant(facts.rows, None)
+            goal = facts.goals.column(platform, attribution, index)
             match source.figure:
                 case "converted_users":
-                    return found.unique
+                    return Whole(goal.uniques, blank)
                 case "conversion_events":
-                    return found.total
+                    return Whole(goal.totals, blank)
                 case "cvr":
-                    return percentage(found.unique, reached)
+                    return Percentages(goal.uniques, reached(facts), blank)
                 case "total_revenue":
-                    return found.revenue
+                    return goal.amounts(lambda found: found.revenue).without(blank)
                 case "average_order_value":
-                    return _quotient(found.revenue, found.total)
+                    return goal.amounts(lambda found: quotient(found.revenue, found.total)).without(blank)
                 case "average_revenue_per_user":
-                    return _quotient(found.revenue, found.unique)
+                    return goal.amounts(lambda found: quotient(found.revenue, found.unique)).without(blank)
                 case "control_conversions":
-                    return control(row)[0]
+                    return Whole(control(facts).converted, blank)
                 case "control_cvr":
-                    return percentage(*control(row))
+                    return Percentages(*control(facts), blank)
                 case "control_uplift":
-                    return uplift(found.unique, reached, *control(row))
-
-        def figures(block: RowBlock) -> list[Number]:
-            if not any(len(row.names) > index for row in block.rows):
-                return [None] * len(block.rows)
-            bases = block.of_tracking(partial(base, block))
-            return [
-                figure(row.goals.get((platform, attribution, row.names[index]), NO_CONVERSIONS), row, reached)
-                if len(row.names) > index
-                else None
-                for row, reached in zip(block.rows, bases, strict=True)
-            ]
+                    return _uplifts(goal.uniques, reached(facts), control(facts)).without(blank)
 
         return figures
-
-
-def percentage(n: int, d: int) -> Decimal:
-    """100 · n / d, not rounded; 0 when `d` is 0."""
-    return _ARITHMETIC.divide(Decimal(100 * n), Decimal(d)) if n and d else _ZERO
 
 
 def uplift(unique: int, base: int, control_unique: int, members: int) -> Decimal:
     """Change of the conversion rate against a control group in percent; 0 where nobody in the group converted."""
     if not control_unique or not members:
-        return _ZERO
+        return Decimal(0)
     if not base:
         return -_HUNDRED  # nobody was reached: the rate is 0
-    return _ARITHMETIC.divide(Decimal(100 * (unique * members - control_unique * base)), Decimal(control_unique * base))
+    return dividing(100 * (unique * members - control_unique * base), control_unique * base)
 
 
-def _quotient(amount: Decimal, parts: int) -> Decimal:
-    return _ARITHMETIC.divide(amount, Decimal(parts)) if parts else _ZERO
+def _uplifts(uniques: Integers, bases: Integers, pairs: Pairs) -> Coded:
+    compared = np.flatnonzero((pairs.converted > 0) & (pairs.held > 0))
+    columns = (uniques, bases, pairs.converted, pairs.held)
+    numbers = zip(*(column[compared].tolist() for column in columns), strict=True)
+    changes = [uplift(*row) for row in numbers]
+    return sparse(len(uniques), dict(zip(compared.tolist(), changes, strict=True)))
 
 
 def _amplified(source: Amplified) -> Cell:
-    platform, place = source.platform, (source.platform, "amplified_impression")
+    platform = source.platform
+    impression, sent = Term(count="impression"), Term(count="sent")
 
-    def delivery_rate(row: RowFacts) -> Number:
-        counts = row.numbers.on(platform)
-        alone = max(0, counts.get("impression", ZERO).total - row.numbers.details.get(place, 0))
-        return percentage(alone, counts.get("sent", ZERO).total)
+    def figures(facts: RowFacts) -> Cells:
+        amplified = facts.numbers.details(platform, "amplified_impression")
+        alone = np.maximum(0, facts.numbers.values(impression, platform, "TOTAL") - amplified)
+        messages = facts.numbers.values(sent, platform, "TOTAL")
+        if source.figure == "fcm_delivery_rate":
+            return Percentages(alone, messages)
+        return Percentages(amplified, np.where(messages > 0, alone, 0))
 
-    def gain(row: RowFacts) -> Number:
-        counts = row.numbers.on(platform)
-        amplified = row.numbers.details.get(place, 0)
-        alone = max(0, counts.get("impression", ZERO).total - amplified)
-        return percentage(amplified, alone) if counts.get("sent", ZERO).total else _ZERO
+    return figures
 
-    one = delivery_rate if source.figure == "fcm_delivery_rate" else gain
-    return lambda block: [one(row) for row in block.rows]
+
+def _sum(facts: RowFacts, columns: list[Integers]) -> Integers:
+    total = np.zeros(facts.rows, np.int64)
+    for column in columns:
+        total = total + column
+    return total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from campanile.attribution.schemas import ControlRow, Conversions, CreditedRow, HeldOutRow, RowScope
 from campanile.campaigns.schemas import Campaign
@@ -22,21 +22,6 @@ GoalFigures = Mapping[tuple[str, AttributionType, str], Conversions]
 """(platform, attribution, goal) → conversions of a row."""
 ControlKey = tuple[str, str, AttributionType, str]
 """(control group, platform, attribution, goal)."""
-NO_GOALS: GoalFigures = {}
-
-
-class ControlFigures(NamedTuple):
-    """The control groups of a campaign on a day."""
-
-    held: Mapping[tuple[int, int, str, str], int]
-    converted: Mapping[ControlKey, int]
-    number: int
-    day: int
-
-    def pairs(self, key: ControlKey) -> tuple[int, int]:
-        """Converting (user, instance) pairs that were held out, and all that were."""
-        group, platform, _, _ = key
-        return self.converted.get(key, 0), self.held.get((self.number, self.day, group, platform), 0)
 
 
 class Credits(Protocol):
@@ -65,19 +50,25 @@ class BlockGoals:
     """The conversions of all rows of some targets, over the whole range."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[int, int, str, str], dict[tuple[str, AttributionType, str], Conversions]] = defaultdict(
-            dict
+        self._rows: dict[int, dict[tuple[int, str, str], dict[tuple[str, AttributionType, str], Conversions]]] = (
+            defaultdict(lambda: defaultdict(dict))
         )
         self._held: dict[tuple[int, int, str, str], int] = {}
         self._converted: dict[tuple[int, int], dict[ControlKey, int]] = defaultdict(dict)
         self._names: dict[int, set[str]] = defaultdict(set)
         self._days: dict[int, set[int]] = defaultdict(set)
 
-    def row(self, number: int, day: int, locale: str, variation: str) -> GoalFigures:
-        return self._rows.get((number, day, locale, variation), NO_GOALS)
+    def of(self, number: int) -> Mapping[tuple[int, str, str], GoalFigures]:
+        """The rows of a target with conversions, by day, locale and variation."""
+        return self._rows.get(number, {})
 
-    def control(self, number: int, day: int) -> ControlFigures:
-        return ControlFigures(self._held, self._converted.get((number, day), {}), number, day)
+    def held(self, number: int, day: int, group: str, platform: str) -> int:
+        """(User, instance) pairs that a control group of a target held out on a day."""
+        return self._held.get((number, day, group, platform), 0)
+
+    def converted(self, number: int, day: int, key: ControlKey) -> int:
+        """Those that converted."""
+        return self._converted.get((number, day), {}).get(key, 0)
 
     def names(self, number: int) -> list[str]:
         """Goals that conversions of a target name."""
@@ -89,7 +80,7 @@ class BlockGoals:
 
     def add(self, place: Place, attribution: AttributionType, goal: str, found: Conversions) -> None:
         number, day, platform, locale, variation = place
-        figures = self._rows[(number, day, locale, variation)]
+        figures = self._rows[number][(day, locale, variation)]
         key = (platform, attribution, goal)
         figures[key] = figures.get(key, Conversions()) + found
         self._names[number].add(goal)

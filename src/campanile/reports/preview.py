@@ -91,7 +91,7 @@ class PreviewService:
         if self._monotonic() >= end:
             return None
         for batch in sheet.batches:
-            rows += batch[: PREVIEW_ROWS - len(rows)]
+            rows += batch.cut(0, PREVIEW_ROWS - len(rows))
             if len(rows) == PREVIEW_ROWS or self._monotonic() >= end:
                 break
         return rows

@@ -1,4 +1,4 @@
-"""The numbers of rows: answers of the engine and reported counts, put together per row.
+"""The numbers of rows: answers of the engine and reported counts, put together by columns.
 
 They are the numbers of the Stats API for the same campaigns, days and split: the same classes of events, the same
 funnel, the same precedence of reported counts (report specification 11).
@@ -6,93 +6,122 @@ funnel, the same precedence of reported counts (report specification 11).
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Mapping
+
+import numpy as np
 
 from campanile.metrics.channels import CAMPAIGN_CONTROL_GROUP, GLOBAL_CONTROL_GROUP
-from campanile.metrics.funnel import MESSAGE_STEPS, funnel, user_steps
-from campanile.metrics.pairs import ZERO, Pair
+from campanile.metrics.funnel import MESSAGE_STEPS, user_steps
+from campanile.metrics.pairs import MetricType, Pair
 from campanile.metrics.reasons import CAMPAIGN_CONTROL, GLOBAL_CONTROL
+from campanile.metrics.registry import Term
 from campanile.metrics.rows import METRIC_NUMBERS
 from campanile.metrics.snapshots import Cells, CellValues
+from campanile.reports.answers import Answer
+from campanile.reports.grid import Grid
 from campanile.reports.plan import Needs
-from campanile.reports.rows_repository import BY_LOCALE, BY_VARIATION, RowKey, RowsRepository, Scope
+from campanile.reports.rows_repository import BY_LOCALE, BY_VARIATION, RowsRepository, Scope
+from campanile.reports.table import Flags, Integers
 
 CONTROL_REASONS = {CAMPAIGN_CONTROL_GROUP: CAMPAIGN_CONTROL, GLOBAL_CONTROL_GROUP: GLOBAL_CONTROL}
 
-
-class RowNumbers:
-    """What was counted for one row; platforms in upper case, '' for all together."""
-
-    __slots__ = ("counts", "details", "reasons", "stages", "steps", "survivors")
-
-    def __init__(self) -> None:
-        self.counts: dict[str, dict[str, Pair]] = {}
-        """Platform → metric key → pair."""
-        self.reasons: dict[tuple[str, str], int] = {}
-        """(platform, reason); control groups among them."""
-        self.details: dict[tuple[str, str], int] = {}
-        self.steps: dict[tuple[str, str], Pair] = {}
-        """(platform, user-level step) → what was reported as a number."""
-        self.stages: dict[tuple[str, tuple[str, ...]], dict[int, Pair]] = {}
-        """(platform, cells answered by reported counts) → stage → pairs."""
-        self.survivors: dict[tuple[str, str], Pair] = {}
-
-    def on(self, platform: str) -> dict[str, Pair]:
-        """Counts on a platform."""
-        return self.counts.get(platform, _NOTHING)
-
-    @property
-    def anything(self) -> bool:
-        """Whether anything that was asked for is not zero."""
-        return (
-            any(pair.total or pair.unique for counts in self.counts.values() for pair in counts.values())
-            or any(self.reasons.values())
-            or any(self.details.values())
-            or bool(self.stages)
-            or any(pair.total for pair in (*self.steps.values(), *self.survivors.values()))
-        )
+Place = tuple[str, str]
+"""(platform in upper case or '' for all together, what was counted)."""
 
 
-_NOTHING: dict[str, Pair] = {}
-NO_NUMBERS = RowNumbers()
+class _Sums:
+    """Numbers of all rows, per place; zeros where nothing was added."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._columns: dict[Place, Integers] = {}
+        self._nothing = np.zeros(rows, np.int64)
+
+    def __getitem__(self, place: Place) -> Integers:
+        return self._columns.get(place, self._nothing)
+
+    def column(self, place: Place) -> Integers:
+        """To be added to."""
+        if place not in self._columns:
+            self._columns[place] = np.zeros(self._rows, np.int64)
+        return self._columns[place]
+
+    def put(self, grid: Grid, answer: Answer | None) -> None:
+        """Add the totals of an answer."""
+        if answer is not None:
+            for group in grid.groups(answer):
+                self.column((group.platform, group.thing))[group.rows] += group.totals
+
+    def of(self, platform: str) -> Iterator[tuple[str, Integers]]:
+        """What was counted on a platform."""
+        return ((thing, column) for (where, thing), column in self._columns.items() if where == platform)
+
+    def each(self) -> Iterator[Integers]:
+        yield from self._columns.values()
 
 
 class PortionNumbers:
     """The numbers of all rows of a portion."""
 
-    def __init__(self, scope: Scope, needs: Needs, cells: Cells) -> None:
+    def __init__(self, grid: Grid, scope: Scope, needs: Needs, cells: Cells) -> None:
+        self._grid = grid
         self._scope = scope
         self._needs = needs
         self._day_of = {day.isoformat(): start for start, day in scope.days.items()}
         self._cells = [cell for cell in cells.each() if cell.day in self._day_of]
-        self._rows: dict[RowKey, RowNumbers] = defaultdict(RowNumbers)
-        self._reported_steps: dict[tuple[int, int], set[str]] = {}
-        self._coverage: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._totals, self._uniques = _Sums(grid.rows), _Sums(grid.rows)
+        self._reasons, self._details = _Sums(grid.rows), _Sums(grid.rows)
+        self._steps = _Sums(grid.rows)
+        """User-level steps that were reported as numbers."""
+        self._survivors = _Sums(grid.rows)
+        self._stages: dict[tuple[str, ...], _Sums] = {}
+        """Cells answered by reported counts → pairs per stage."""
+        self._coverage: dict[str, tuple[str, ...]] = {}
+        """User-level step → cells of it that are answered by reported counts."""
+        self._reported: dict[str, Flags] = {}
+        """Step → rows of campaigns whose senders report its survivors."""
         self.uniques_added = False
         """Whether unique counts that were reported as numbers had to be added up."""
 
-    def row(self, number: int, day: int, locale: str, variation: str) -> RowNumbers:
-        """The numbers of a row; zeros if nothing was counted."""
-        return self._rows.get((number, day, locale, variation), NO_NUMBERS)
+    def values(self, term: Term, platform: str, metric_type: MetricType) -> Integers:
+        """The values of a term in all rows."""
+        sums = self._uniques if term.unique or metric_type == "UNIQUE" else self._totals
+        values = sums[(platform, term.count)]
+        return np.maximum(0, values - sums[(platform, term.minus)]) if term.minus else values
 
-    def keys(self) -> Iterable[RowKey]:
-        """Rows for which something was asked and answered."""
-        return self._rows.keys()
+    def reasons(self, platform: str, reason: str) -> Integers:
+        """Events per reason; control groups among them."""
+        return self._reasons[(platform, reason)]
 
-    def funnel(self, row: RowNumbers, number: int, day: int, platform: str) -> dict[str, Pair]:
-        """The delivery funnel of a row over all locales and variations; unique numbers are not counted."""
-        reported = self._reported_steps.get((number, day), ())
-        histograms = {
-            step: row.stages.get((platform, covered), {}) for covered, steps in self._coverage.items() for step in steps
-        }
-        survivors = {step: row.survivors.get((platform, step), ZERO) for step in reported}
-        extra = {step: pair for (where, step), pair in row.steps.items() if where == platform}
-        return funnel(self._scope.channel, histograms, row.on(platform), survivors, extra)
+    def details(self, platform: str, detail: str) -> Integers:
+        return self._details[(platform, detail)]
+
+    def passed(self, platform: str, step: str) -> Integers:
+        """How many pass a step of the delivery funnel, as `metrics.funnel` says, under TOTAL."""
+        if step in self._coverage:
+            level = user_steps(self._scope.channel).index(step) + 1
+            stages = self._stages[self._coverage[step]].of(platform)
+            passed = np.zeros(self._grid.rows, np.int64)
+            for pairs in (pairs for stage, pairs in stages if int(stage) > level):
+                passed = passed + pairs
+        else:
+            passed = self._totals[(platform, MESSAGE_STEPS.get(step, ""))]
+        if step in self._reported:
+            passed = np.where(self._reported[step], self._survivors[(platform, step)], passed)
+        return passed + self._steps[(platform, step)]
+
+    def anything(self) -> Flags:
+        """Rows in which anything that was asked for is not zero."""
+        found = np.zeros(self._grid.rows, np.bool_)
+        every = (self._totals, self._uniques, self._reasons, self._details, self._steps, self._survivors)
+        for sums in (*every, *self._stages.values()):
+            for column in sums.each():
+                found |= column != 0
+        return found
 
     def fill(self, repository: RowsRepository) -> None:
         """Ask for everything that is needed."""
-        scope, needs = self._scope, self._needs
+        scope, needs, grid = self._scope, self._needs, self._grid
         if needs.counts:
             covered = [
                 f"{self._text(cell)}\t{METRIC_NUMBERS[key]}"
@@ -100,17 +129,15 @@ class PortionNumbers:
                 for key in cell.counts
                 if key in needs.counts
             ]
-            rows = self._rows
-            for key, platform, metric, pair in repository.counts(scope, needs.counts, covered):
-                counts = rows[key].counts
-                if platform in counts:
-                    counts[platform][metric] = pair
-                else:
-                    counts[platform] = {metric: pair}
+            for answer, totals, uniques in repository.counts(scope, needs.counts, covered):
+                for group in grid.groups(answer):
+                    for key in totals.get(group.thing, ()):
+                        self._totals.column((group.platform, key))[group.rows] += group.totals
+                    for key in uniques.get(group.thing, ()):
+                        self._uniques.column((group.platform, key))[group.rows] += group.uniques
         self._fill_reasons(repository)
         if needs.details:
-            for (number, day, platform, locale, variation), detail, total in repository.details(scope, needs.details):
-                self._rows[(number, day, locale, variation)].details[(platform, detail)] = total
+            self._details.put(grid, repository.details(scope, needs.details))
         if needs.steps:
             self._fill_funnel(repository)
         for cell in self._cells:
@@ -124,72 +151,63 @@ class PortionNumbers:
             covered = [
                 f"{self._text(cell)}\t{reason}" for cell in self._cells for reason in cell.failures if reason in reasons
             ]
-            for (number, day, platform, locale, variation), reason, total in repository.reasons(
-                self._scope, reasons, covered, whole=whole
-            ):
-                self._rows[(number, day, locale, variation)].reasons[(platform, reason)] = total
+            self._reasons.put(self._grid, repository.reasons(self._scope, reasons, covered, whole=whole))
 
     def _fill_funnel(self, repository: RowsRepository) -> None:
         scope = self._scope
-        levels = [step for step in user_steps(scope.channel) if step in self._needs.steps]
-        by_coverage: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for step in levels:
-            covered = tuple(sorted(self._text(cell) for cell in self._cells if step in cell.steps))
-            by_coverage[covered].append(step)
-        self._coverage = {covered: tuple(steps) for covered, steps in by_coverage.items()}
-        for covered in self._coverage:
-            for (number, day, platform, _, _), stage, total in repository.depths(scope, covered):
-                stages = self._rows[(number, day, "", "")].stages
-                stages.setdefault((platform, covered), {})[stage] = Pair(total, 0)
+        for step in user_steps(scope.channel):
+            if step in self._needs.steps:
+                self._coverage[step] = tuple(sorted(self._text(cell) for cell in self._cells if step in cell.steps))
+        for covered in dict.fromkeys(self._coverage.values()):
+            self._stages[covered] = _Sums(self._grid.rows)
+            self._stages[covered].put(self._grid, repository.depths(scope, covered))
         for (member, day), reported in repository.steps(scope).items():
             for number in scope.members[member]:
-                self._reported_steps.setdefault((number, day), set()).update(reported)
-        if self._reported_steps:
-            for (number, day, platform, _, _), step, total in repository.survivors(scope):
-                self._rows[(number, day, "", "")].survivors[(platform, step)] = Pair(total, 0)
+                row = self._grid.row(number, day, "", "")
+                for step in reported if row is not None else ():
+                    if step not in self._reported:
+                        self._reported[step] = np.zeros(self._grid.rows, np.bool_)
+                    self._reported[step][row] = True
+        if self._reported:
+            self._survivors.put(self._grid, repository.survivors(scope))
 
     def _add(self, cell: CellValues) -> None:
         """Add what was reported for a cell to the rows it belongs to."""
         day = self._day_of[cell.day] if self._scope.by_day else 0
+        platforms = {"", cell.platform} if self._scope.platforms else {""}
         for number in self._scope.members.get(cell.campaign_id, ()):
             split = self._scope.splits.get(number, 0)
-            if bool(split & BY_LOCALE) == bool(cell.locale) and bool(split & BY_VARIATION) == bool(cell.variation):
-                row = self._rows[(number, day, cell.locale, cell.variation)]
-                for platform in {"", cell.platform} if self._scope.platforms else {""}:
+            row = self._grid.row(number, day, cell.locale, cell.variation)
+            by_locale, by_variation = bool(split & BY_LOCALE), bool(split & BY_VARIATION)
+            if row is not None and (by_locale, by_variation) == (bool(cell.locale), bool(cell.variation)):
+                for platform in platforms:
                     self._add_counts(row, platform, cell)
-            if not cell.locale and not cell.variation:
-                whole = self._rows[(number, day, "", "")]
-                for platform in {"", cell.platform} if self._scope.platforms else {""}:
-                    self._add_whole(whole, platform, cell)
+            if row is not None and not cell.locale and not cell.variation:
+                for platform in platforms:
+                    self._add_whole(row, platform, cell)
 
-    def _add_counts(self, row: RowNumbers, platform: str, cell: CellValues) -> None:
-        counts = row.counts.setdefault(platform, {})
+    def _add_counts(self, row: int, platform: str, cell: CellValues) -> None:
         for key, pair in cell.counts.items():
             if key in self._needs.counts:
-                known = counts.get(key, ZERO)
-                if known.unique and pair.unique and self._needs.counts[key]:
+                uniques = self._uniques.column((platform, key))
+                if uniques[row] and pair.unique and self._needs.counts[key]:
                     self.uniques_added = True
-                counts[key] = _plus(known, pair)
-        for reason, pair in cell.failures.items():
-            if reason in self._needs.reasons:
-                place = (platform, reason)
-                row.reasons[place] = row.reasons.get(place, 0) + pair.total
+                self._totals.column((platform, key))[row] += pair.total
+                uniques[row] += pair.unique
+        self._add_reasons(row, platform, cell.failures, self._needs.reasons)
 
-    def _add_whole(self, row: RowNumbers, platform: str, cell: CellValues) -> None:
+    def _add_whole(self, row: int, platform: str, cell: CellValues) -> None:
         """What belongs to no single locale or variation."""
-        for group in self._needs.groups:
-            reason = CONTROL_REASONS[group]
-            if reason in cell.failures:
-                place = (platform, reason)
-                row.reasons[place] = row.reasons.get(place, 0) + cell.failures[reason].total
+        self._add_reasons(row, platform, cell.failures, {CONTROL_REASONS[group] for group in self._needs.groups})
         for step, pair in cell.steps.items():
             if step in self._needs.steps and step not in MESSAGE_STEPS:
-                row.steps[(platform, step)] = _plus(row.steps.get((platform, step), ZERO), pair)
+                self._steps.column((platform, step))[row] += pair.total
+
+    def _add_reasons(self, row: int, platform: str, failures: Mapping[str, Pair], wanted: Collection[str]) -> None:
+        for reason, pair in failures.items():
+            if reason in wanted:
+                self._reasons.column((platform, reason))[row] += pair.total
 
     def _text(self, cell: CellValues) -> str:
         """A cell as questions know it."""
         return "\t".join((cell.campaign_id, cell.platform, cell.locale, cell.variation, str(self._day_of[cell.day])))
-
-
-def _plus(left: Pair, right: Pair) -> Pair:
-    return Pair(left.total + right.total, left.unique + right.unique)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import NamedTuple, cast
 
-from campanile.reports.cells import Cell, CellMaker, Number, RowBlock, RowFacts
+import numpy as np
+
+from campanile.reports.cells import Cell, CellMaker, RowFacts
 from campanile.reports.columns.catalogue import columns_by_key, default_keys, is_active
 from campanile.reports.columns.definitions import ColumnDef, Content, Split, SplitCell, Trait
 from campanile.reports.columns.goals import ANSWERS
-from campanile.reports.expressions import OVERFLOW, Expression, default_attribution, parse, rounded
+from campanile.reports.expressions import OVERFLOW, Expression, Values, default_attribution, parse, rounded
 from campanile.reports.plan import Needs
 from campanile.reports.schemas import CustomColumn, ReportSpec, ReportWarning, Splits
-from campanile.reports.sheet import Column, Row, Type, Value
+from campanile.reports.sheet import Column, Type, Value
+from campanile.reports.table import Batch, Cells, Coded, Flags, Integers, constant
 from campanile.reports.traits import Traits
 from campanile.workspaces.schemas import WorkspaceSettings
 
@@ -26,22 +28,26 @@ ALL_LOCALES = "All Locales"
 _CUSTOM_TYPES: dict[str, Type] = {"number": "decimal", "percent": "percent", "currency": "currency"}
 
 
-class Labels(NamedTuple):
-    """What tells a row apart, as files show it."""
+class Labelled(NamedTuple):
+    """A campaign, and one of its variations and locales: what all days of it have in common."""
 
-    day: date | None
+    told: Sequence[Value]
+    """What is said about the campaign and its message; blank where something else belongs."""
     variation: str | None
+    """As files show it; so the locale."""
     locale: str | None
+    campaign_id: str
 
 
 class Outline(NamedTuple):
-    """A row before its numbers are computed."""
+    """Rows before their numbers are computed, by columns."""
 
-    told: Sequence[Value]
-    """What is said about its campaign and its message; shared by rows."""
-    labels: Labels
+    places: Sequence[Labelled]
+    place_of: Integers
+    """Per row, as the following."""
+    days: Sequence[date | None]
+    day_of: Integers
     facts: RowFacts
-    campaign_id: str
 
 
 class Columns:
@@ -160,7 +166,7 @@ class RowWriter:
     def __init__(self, columns: Columns, settings: WorkspaceSettings) -> None:
         self._columns = columns
         maker = CellMaker(columns.channel, columns.attribution, settings.bot_mode)
-        self._numeric: list[tuple[int, Cell, bool]] = []
+        self._numeric: list[tuple[int, Cell]] = []
         self._told: list[tuple[int, ColumnDef, Trait | Content]] = []
         self._labels: list[tuple[int, str]] = []
         self._custom: list[tuple[int, CustomColumn, Expression]] = []
@@ -185,7 +191,7 @@ class RowWriter:
         else:
             cell = maker.cell(column)
             if cell is not None:
-                self._numeric.append((place, cell, column.type == "integer"))
+                self._numeric.append((place, cell))
 
     def _reference(self, column: ColumnDef | None, maker: CellMaker) -> Cell:
         cell = maker.cell(column) if column is not None and self._columns.filled(column) else None
@@ -201,47 +207,59 @@ class RowWriter:
                 values[place] = traits.content(cell, column.type, locale, variation)
         return values
 
-    def rows(self, outlines: Sequence[Outline]) -> list[Row]:
-        """Complete rows."""
-        if not outlines:
-            return []
-        block = RowBlock([outline.facts for outline in outlines])
-        columns: list[Sequence[Value]] = [[None] * len(outlines)] * self._width
-        for place, _, _ in self._told:
-            columns[place] = [outline.told[place] for outline in outlines]
-        for place, split in self._labels:
-            columns[place] = [_label(split, outline.labels) for outline in outlines]
-        for place, cell, whole in self._numeric:
-            numbers = cell(block)
-            columns[place] = numbers if whole else [None if number is None else Decimal(number) for number in numbers]
+    def rows(self, outline: Outline, kept: Flags | None) -> Batch:
+        """Complete rows.
+
+        Args:
+            kept: the rows that are wanted; None: all of them.
+        """
+        facts, places = outline.facts, outline.places
+        columns: list[Cells] = [constant(facts.rows, None)] * self._width
+        for number, _, _ in self._told:
+            columns[number] = Coded(outline.place_of, [place.told[number] for place in places])
+        for number, split in self._labels:
+            columns[number] = _label(split, outline)
+        for number, cell in self._numeric:
+            columns[number] = cell(facts)
+        chosen = None if kept is None else np.flatnonzero(kept)
+        height = facts.rows if chosen is None else len(chosen)
+        if chosen is not None:
+            columns = [column.take(chosen) for column in columns]
         if self._custom:
-            referenced = [cell(block) for cell in self._references.values()]
-            for index, values in enumerate(zip(*referenced, strict=True)):
-                known = dict(zip(self._references, values, strict=True))
-                for place, column, expression in self._custom:
-                    if not index:
-                        columns[place] = []
-                    value = self._evaluated(column, expression, known, outlines[index].campaign_id)
-                    cast(list[Value], columns[place]).append(value)
-        return list(zip(*columns, strict=True))
+            campaigns = outline.place_of if chosen is None else outline.place_of[chosen]
+            referenced = {key: cell(facts) for key, cell in self._references.items()}
+            if chosen is not None:
+                referenced = {key: column.take(chosen) for key, column in referenced.items()}
+            for number, cells in self._evaluate(referenced, height, lambda row: places[campaigns[row]].campaign_id):
+                columns[number] = cells
+        return Batch(height, columns)
 
-    def _evaluated(
-        self, column: CustomColumn, expression: Expression, values: Mapping[str, Number], campaign_id: str
-    ) -> Value:
-        found = expression.evaluate(values, on_zero_division=column.on_zero_division)
-        if found.divided_by_zero:
-            self._warn("division_by_zero", column.key, campaign_id)
-        if found.value is None:
-            return None
-        if abs(found.value) >= OVERFLOW:
-            self._warn("numeric_overflow", column.key, campaign_id)
-            return None
-        return rounded(found.value, column.decimals)
-
-    def _warn(self, code: str, key: str, campaign_id: str) -> None:
-        place = (code, key)
-        self._warned[place] = self._warned.get(place, 0) + 1
-        self._examples.setdefault(place, campaign_id)
+    def _evaluate(
+        self, referenced: Mapping[str, Cells], rows: int, campaign: Callable[[int], str]
+    ) -> Iterator[tuple[int, Coded]]:
+        """Custom columns: each is evaluated once for all rows in which it reads the same."""
+        values = {key: column.values() for key, column in referenced.items()}
+        happened: list[tuple[int, int, str, str, int]] = []
+        for order, (number, column, expression) in enumerate(self._custom):
+            keys = list(dict.fromkeys(reference.key for reference in expression.references))
+            numbers: dict[tuple[Value, ...], int] = {}
+            places = np.fromiter(
+                (numbers.setdefault(row, len(numbers)) for row in zip(*(values[key] for key in keys), strict=True)),
+                np.int64,
+                rows,
+            )
+            known: list[Value] = []
+            counts = np.bincount(places, minlength=len(numbers))
+            first = np.full(len(numbers), rows)
+            np.minimum.at(first, places, np.arange(rows))
+            for place, row in enumerate(numbers):
+                value, notes = _evaluated(column, expression, dict(zip(keys, row, strict=True)))
+                known.append(value)
+                happened += [(int(first[place]), order, note, column.key, int(counts[place])) for note in notes]
+            yield number, Coded(places, known)
+        for number, _, code, key, count in sorted(happened):
+            self._warned[(code, key)] = self._warned.get((code, key), 0) + count
+            self._examples.setdefault((code, key), campaign(number))
 
     def warnings(self) -> Iterator[ReportWarning]:
         """What happened while rows were written."""
@@ -256,11 +274,25 @@ class RowWriter:
             )
 
 
-def _label(split: str, labels: Labels) -> Value:
+def _evaluated(
+    column: CustomColumn, expression: Expression, values: Mapping[str, Value]
+) -> tuple[Value, Sequence[str]]:
+    """The value, and what happened on the way."""
+    found = expression.evaluate(cast(Values, values), on_zero_division=column.on_zero_division)
+    notes = ["division_by_zero"] if found.divided_by_zero else []
+    if found.value is None:
+        return None, notes
+    if abs(found.value) >= OVERFLOW:
+        return None, [*notes, "numeric_overflow"]
+    return rounded(found.value, column.decimals), notes
+
+
+def _label(split: str, outline: Outline) -> Coded:
     if split == "date":
-        return labels.day
-    return labels.variation if split == "variation" else labels.locale
+        return Coded(outline.day_of, outline.days)
+    texts = [place.variation if split == "variation" else place.locale for place in outline.places]
+    return Coded(outline.place_of, texts)
 
 
-def _blank(block: RowBlock) -> Sequence[Number]:
-    return [None] * len(block.rows)
+def _blank(facts: RowFacts) -> Cells:
+    return constant(facts.rows, None)

@@ -15,21 +15,24 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 
-from campanile.campaigns.schemas import Campaign
+from campanile.campaigns.schemas import Campaign, Goal
 from campanile.kit.times import Window, day_start, epoch_milliseconds, window
 from campanile.metrics.snapshots import Cells
 from campanile.reports.axes import Extent, Fan, Label, day_axis, fan
 from campanile.reports.cells import RowFacts
 from campanile.reports.goals import BlockGoals, Credits, event_word, gather
+from campanile.reports.grid import Band, Grid
 from campanile.reports.plan import Needs
+from campanile.reports.row_goals import PortionGoals
 from campanile.reports.row_numbers import PortionNumbers
-from campanile.reports.row_writer import Columns, Outline, RowWriter
-from campanile.reports.row_writer import Labels as RowLabels
-from campanile.reports.rows_repository import UNLABELLED, RowsRepository, Scope, implied
+from campanile.reports.row_writer import Columns, Labelled, Outline, RowWriter
+from campanile.reports.rows_repository import UNLABELLED, Activity, RowsRepository, Scope, implied
 from campanile.reports.schemas import CHANNELS, ReportSpec, ReportWarning
 from campanile.reports.selection import Labels, Target, choose, needs_labels, unknown_values
 from campanile.reports.sheet import Batch, Column, Sheet
+from campanile.reports.table import Flags
 from campanile.reports.traits import Traits, campaign_goals
 from campanile.workspaces.schemas import Workspace
 
@@ -115,7 +118,7 @@ class RowsService:
             the configured time.
         """
         everything = self._campaigns.everything(workspace.id)
-        counted = self._repository.active(workspace.id, days, as_of)
+        counted = self._repository.extents(workspace.id, days, as_of)
         labels: dict[str, Labels] = {}
         unknown: list[str] = []
         if needs_labels(spec.filters) and spec.campaigns == "all":
@@ -125,9 +128,9 @@ class RowsService:
             columns = Columns(selection.channel, spec, workspace.settings)
             candidates = [item for item in everything if item.channel == CHANNELS[selection.channel]]
             late = self._converting(workspace, candidates, columns.needs(), days, counted, as_of)
-            choice = choose(candidates, spec, selection, days, counted | late, labels)
+            choice = choose(candidates, spec, selection, days, counted.keys() | late, labels)
             warnings = [] if place else list(_selection_warnings(spec, everything, unknown))
-            yield self._sheet(workspace, spec, columns, choice, days, as_of, warnings)
+            yield self._sheet(workspace, spec, columns, choice, days, as_of, counted, warnings)
 
     def _converting(
         self,
@@ -162,6 +165,7 @@ class RowsService:
         targets: Sequence[Target],
         days: Window,
         as_of: int,
+        counted: Mapping[str, Activity | None],
         warnings: list[ReportWarning],
     ) -> Sheet:
         warnings.extend(columns.warnings())
@@ -169,7 +173,7 @@ class RowsService:
             message = "Rows of parents contain those of their children: sums over a column count twice."
             warnings.append(ReportWarning(code="parent_totals", message=message, channel=columns.channel))
         counter = _Counter(
-            self._repository, self._campaigns, self._credits, workspace, spec, columns, days, as_of, warnings
+            self._repository, self._campaigns, self._credits, workspace, spec, columns, days, as_of, counted, warnings
         )
         return Sheet(columns.channel, columns.columns(), counter.batches(targets), warnings)
 
@@ -187,6 +191,7 @@ class _Counter:
         columns: Columns,
         days: Window,
         as_of: int,
+        counted: Mapping[str, Activity | None],
         warnings: list[ReportWarning],
     ) -> None:
         self._repository = repository
@@ -200,6 +205,7 @@ class _Counter:
         self._writer = RowWriter(columns, workspace.settings)
         self._window = days
         self._as_of = as_of
+        self._counted = counted
         self._warnings = warnings
         self._uniques_added = False
 
@@ -223,8 +229,7 @@ class _Counter:
                 members[member.campaign_id].append(number)
         lifetime = self._spec.data_window == "lifetime"
         extents = {name: Extent() for name in members}
-        start, end = (0, _FOREVER) if lifetime else (_ms(self._window.start), _ms(self._window.end))
-        for activity in self._repository.activity(self._workspace.id, members, start, end, self._as_of):
+        for activity in self._activity(members, lifetime=lifetime):
             extents[activity.campaign_id].add(activity)
         today = (_EPOCH + timedelta(microseconds=self._as_of)).astimezone(self._zone).date()
         first, last = (_EPOCH.date(), today) if lifetime else (self._window.first, self._window.last)
@@ -260,6 +265,13 @@ class _Counter:
             for number, (target, extent) in enumerate(zip(targets, merged, strict=True))
         ]
         return _Block(targets, shapes, scope, cells, goals)
+
+    def _activity(self, members: Collection[str], *, lifetime: bool) -> Iterable[Activity]:
+        """When events were. Those of the window are known; what they name is asked for if rows keep it apart."""
+        if lifetime or {"locale", "variation"} & self._columns.splits:
+            start, end = (0, _FOREVER) if lifetime else (_ms(self._window.start), _ms(self._window.end))
+            return self._repository.activity(self._workspace.id, members, start, end, self._as_of)
+        return [found for member in members if (found := self._counted.get(member)) is not None]
 
     def _first_days(self, extents: Iterable[Extent], cells: Cells) -> Iterator[date]:
         for extent in extents:
@@ -305,16 +317,45 @@ class _Counter:
     def _count(self, block: _Block, portion: _Portion) -> Batch:
         """The rows of a portion."""
         scope = _narrowed(block.scope, portion)
-        numbers = PortionNumbers(scope, self._needs, block.cells)
+        chosen = portion.numbers
+        bands = [
+            Band(number, block.shapes[number].days if portion.days is None else portion.days, block.shapes[number].fan)
+            for number in chosen
+        ]
+        grid = Grid(bands, list(scope.days), by_day=scope.by_day)
+        numbers = PortionNumbers(grid, scope, self._needs, block.cells)
         numbers.fill(self._repository)
         self._uniques_added |= numbers.uniques_added
-        outlines: list[Outline] = []
-        for chosen in _chunks(portion.numbers, DOCUMENTS_AT_ONCE):
-            documents = self._documents(block.targets[number].campaign for number in chosen)
-            for number in chosen:
-                days = block.shapes[number].days if portion.days is None else portion.days
-                self._outline(block, number, days, numbers, documents, outlines)
-        return self._writer.rows(outlines)
+        wanted = [campaign_goals(block.targets[number].campaign, block.goals.names(number)) for number in chosen]
+        goals = PortionGoals(grid, block.goals, [[goal.name for goal in own] for own in wanted])
+        tracked = grid.of_bands([block.targets[number].campaign.delivery_tracking for number in chosen]) > 0
+        kept = self._kept(grid, numbers.anything() | goals.anything)
+        places: list[Labelled] = []
+        for start in range(0, len(chosen), DOCUMENTS_AT_ONCE):
+            some = slice(start, start + DOCUMENTS_AT_ONCE)
+            documents = self._documents(block.targets[number].campaign for number in chosen[some])
+            for band, own in zip(bands[some], wanted[some], strict=True):
+                places += self._labelled(block.targets[band.number], band.fan, own, documents)
+        days: list[date | None] = list(scope.days.values()) if scope.by_day else [None]
+        facts = RowFacts(numbers, goals, tracked)
+        return self._writer.rows(Outline(places, grid.place_of, days, grid.day_of, facts), kept)
+
+    def _kept(self, grid: Grid, counted: Flags) -> Flags | None:
+        """The rows that are shown; None: all of them."""
+        optional = [
+            [variation.counted_only or locale.counted_only for variation in band.fan.variations
+             for locale in band.fan.locales]
+            for band in grid.bands
+        ]  # fmt: skip
+        skipping = "date" in self._columns.splits and self._spec.splits.skip_zero_days
+        if not skipping and not any(any(own) for own in optional):
+            return None
+        kept: Flags = counted | ~np.array([each for own in optional for each in own], np.bool_)[grid.place_of]
+        if skipping:  # a day is shown as soon as something was counted in one of its rows
+            for place in range(len(grid.bands)):
+                for rows in grid.rows_of_days(place):
+                    kept[rows] &= counted[rows].any()
+        return kept
 
     def _documents(self, campaigns: Iterable[Campaign]) -> Mapping[str, _Document]:
         """Documents of campaigns and their parents, if a column asks for one."""
@@ -327,53 +368,22 @@ class _Counter:
                 ids[campaign.parent_id] = None
         return self._campaigns.documents(self._workspace.id, list(ids))
 
-    def _outline(
-        self,
-        block: _Block,
-        number: int,
-        days: Sequence[int],
-        numbers: PortionNumbers,
-        documents: Mapping[str, _Document],
-        outlines: list[Outline],
-    ) -> None:
-        """Append the rows of one target for some of its days."""
-        target, shape, goals = block.targets[number], block.shapes[number], block.goals
+    def _labelled(
+        self, target: Target, fan: Fan, goals: Sequence[Goal], documents: Mapping[str, _Document]
+    ) -> Iterator[Labelled]:
+        """The variations and locales of a target, in the order of its rows."""
         campaign = target.campaign
-        wanted = campaign_goals(campaign, goals.names(number))
         document = documents.get(campaign.campaign_id, {})
         parent = documents.get(campaign.parent_id or "", {})
-        traits = Traits(target, wanted, document, parent, self._zone)
-        names = [goal.name for goal in wanted]
-        places = [
-            (variation, locale, self._writer.told(traits, _content_key(locale), _content_key(variation)))
-            for variation in shape.fan.variations
-            for locale in shape.fan.locales
-        ]
-        skip_zero_days = block.scope.by_day and self._spec.splits.skip_zero_days
-        for day in days:
-            rows: list[Outline] = []
-            anything = False
-            for variation, locale, told in places:
-                facts = RowFacts(
-                    numbers,
-                    (number, day, locale.key, variation.key),
-                    tracked=campaign.delivery_tracking,
-                    names=names,
-                    goals=goals.row(number, day, locale.key, variation.key),
-                    control=goals.control(number, day),
+        traits = Traits(target, goals, document, parent, self._zone)
+        for variation in fan.variations:
+            for locale in fan.locales:
+                yield Labelled(
+                    self._writer.told(traits, _content_key(locale), _content_key(variation)),
+                    variation.text,
+                    locale.text or self._columns.locale_text(),
+                    campaign.campaign_id,
                 )
-                counted_only = variation.counted_only or locale.counted_only
-                counted = (counted_only or skip_zero_days) and facts.anything
-                anything = anything or counted
-                if counted or not counted_only:
-                    shown = RowLabels(
-                        block.scope.days[day] if block.scope.by_day else None,
-                        variation.text,
-                        locale.text or self._columns.locale_text(),
-                    )
-                    rows.append(Outline(told, shown, facts, campaign.campaign_id))
-            if anything or not skip_zero_days:
-                outlines.extend(rows)
 
 
 def _content_key(label: Label) -> str:

@@ -11,18 +11,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
+import pyarrow as pa
 
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
 from campanile.kit.times import Window, epoch_milliseconds
+from campanile.metrics.classes import Classes
 from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, reason_stages
-from campanile.metrics.pairs import Pair
-from campanile.metrics.rows import BITS_PER_CLASS, EVENT_TYPES, METRIC_KEYS, METRIC_NUMBERS, class_metrics
+from campanile.metrics.rows import ALL_BITS, IMPLIED, IOS_SUBSTITUTE, METRIC_NUMBERS
 from campanile.metrics.snapshots import Cells
+from campanile.reports.answers import Answer
 from campanile.workspaces.schemas import WorkspaceSettings
 
 UNLABELLED = "\n"
@@ -33,8 +34,8 @@ BY_PLATFORM, BY_LOCALE, BY_VARIATION = 1, 2, 4
 
 Place = tuple[int, int, str, str, str]
 """(target number, day, platform, locale, variation)."""
-RowKey = tuple[int, int, str, str]
-"""(target number, day, locale, variation)."""
+Feeds = Mapping[str, Sequence[str]]
+"""Thing of an answer → keys of the metrics that its numbers add to."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -92,20 +93,28 @@ class RowsRepository:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def active(self, workspace: str, window: Window, as_of: int) -> set[str]:
-        """Ids of campaigns with an event or a reported count in the window."""
-        events = self._engine.ask(
-            "active_campaigns",
+    def extents(self, workspace: str, window: Window, as_of: int) -> dict[str, Activity | None]:
+        """The campaigns with an event or a reported count in the window, and when their events were, whatever locale
+        and variation they name; None where there are none that belong to a day."""
+        rows = self._engine.ask(
+            "report_extents",
             workspace,
             as_of=as_of,
             start=epoch_milliseconds(window.start),
             end=epoch_milliseconds(window.end),
-            since=0,
         )
         cells = self._engine.ask(
             "active_snapshots", workspace, as_of=as_of, first=window.first, last=window.last, since=0
         )
-        return {row[0] for row in events} | {row[0] for row in cells}
+        found: dict[str, Activity | None] = {row[0]: None for row in cells}
+        for name, events, first, last in rows:  # one row per shard
+            known = found.setdefault(name, None)
+            if events and known is not None:
+                events += known.events
+                first, last = min(first, known.first), max(last, known.last)
+            if events:
+                found[name] = Activity(name, "", "", events, 0, first, last)
+        return found
 
     def activity(self, workspace: str, members: Collection[str], start: int, end: int, as_of: int) -> list[Activity]:
         """When these campaigns had events, and what those name; several rows per place where the store has shards."""
@@ -124,84 +133,106 @@ class RowsRepository:
 
     def counts(
         self, scope: Scope, wanted: Mapping[str, bool], covered: Sequence[str]
-    ) -> Iterator[tuple[RowKey, str, str, Pair]]:
-        """Events and users per row, platform and metric key.
+    ) -> Iterator[tuple[Answer, Feeds, Feeds]]:
+        """Events and users per row, platform and thing; with each answer the metric keys that totals and uniques of a
+        thing add to.
+
+        Events are counted by class, once. Users of metrics that several classes feed are counted for themselves, and
+        so is everything where events do not answer for all cells.
 
         Args:
-            wanted: metric keys; whether their users are counted, too (0 otherwise).
+            wanted: metric keys; whether their users are counted, too.
             covered: cells, days and metric numbers that events do not answer.
         """
+        if not wanted or not scope.members:
+            return
+        if covered:
+            keys = {str(METRIC_NUMBERS[key]): (key,) for key in wanted}
+            yield self._by_metric(scope, wanted, covered), keys, keys
+            return
         settings = scope.settings
-        table = _classes(settings.bot_mode, settings.unsubscribe_bot, frozenset(wanted))
-        rows = self._ask(
+        classes = Classes.of(settings.bot_mode, settings.unsubscribe_bot, frozenset(wanted), _bits(scope))
+        alone = classes.alone({key for key, unique in wanted.items() if unique})
+        question = "report_places" if scope.platforms or any(scope.splits.values()) else "report_classes"
+        table = self._ask_table(
+            question,
+            scope,
+            slots_of(scope),
+            types=classes.types,
+            people=[number + 1 for number in alone],
+            class_bits=classes.bits,
+            **_class_facts(scope),
+        )
+        feeds = {str(number + 1): keys for number, keys in enumerate(classes.keys) if keys}
+        single = {str(number + 1): keys for number, keys in alone.items()}
+        yield Answer.of(table, "class", LEVEL_BITS), feeds, single
+        shared = {key: True for key, unique in wanted.items() if unique and classes.shares(key)}
+        if shared:
+            keys = {str(METRIC_NUMBERS[key]): (key,) for key in shared}
+            yield self._by_metric(scope, shared, covered), {}, keys
+
+    def _by_metric(self, scope: Scope, wanted: Mapping[str, bool], covered: Sequence[str]) -> Answer:
+        settings = scope.settings
+        classes = Classes.of(settings.bot_mode, settings.unsubscribe_bot, frozenset(wanted), ALL_BITS)
+        table = self._ask_table(
             "report_counts",
             scope,
             slots_of(scope),
             **_covered(covered),
-            class_metrics=table,
-            types=_types(table),
+            class_metrics=classes.numbers,
+            types=classes.types,
             people=sorted(METRIC_NUMBERS[key] for key, unique in wanted.items() if unique),
-            ios_substitute=int(not settings.show_ios_impressions),
-            implied=_implied(scope),
-            entry_steps=list(entry_steps(scope.channel)),
+            class_bits=classes.bits,
+            **_class_facts(scope),
         )
-        for slot, day, platform, locale, variation, metric, total, unique in rows:
-            yield (slot >> LEVEL_BITS, day, locale, variation), platform, METRIC_KEYS[metric], Pair(total, unique)
+        return Answer.of(table, "metric", LEVEL_BITS)
 
-    def reasons(
-        self, scope: Scope, reasons: Collection[str], covered: Sequence[str], *, whole: bool
-    ) -> Iterator[tuple[Place, str, int]]:
+    def reasons(self, scope: Scope, reasons: Collection[str], covered: Sequence[str], *, whole: bool) -> Answer | None:
         """Events per reason; `whole`: over all locales and variations, whatever the rows keep apart."""
-        rows = self._ask(
-            "report_reasons",
-            scope,
-            slots_of(scope, whole=whole),
-            **_covered(covered),
-            reasons=sorted(reasons),
-        )
-        for slot, day, platform, locale, variation, reason, total in rows:
-            yield (slot >> LEVEL_BITS, day, platform, locale, variation), reason, total
+        slots = slots_of(scope, whole=whole)
+        return self._answer("report_reasons", "reason", scope, slots, **_covered(covered), reasons=sorted(reasons))
 
-    def details(self, scope: Scope, details: Collection[str]) -> Iterator[tuple[Place, str, int]]:
+    def details(self, scope: Scope, details: Collection[str]) -> Answer | None:
         """Messages per transport and kind of click."""
-        rows = self._ask("report_details", scope, slots_of(scope), details=sorted(details), implied=_implied(scope))
-        for slot, day, platform, locale, variation, detail, total in rows:
-            yield (slot >> LEVEL_BITS, day, platform, locale, variation), detail, total
-
-    def depths(self, scope: Scope, covered: Sequence[str]) -> Iterator[tuple[Place, int, int]]:
-        """(Instance, user) pairs per funnel stage reached, over all locales and variations."""
-        rows = self._ask(
-            "report_depths", scope, slots_of(scope, whole=True), **_covered(covered), **_stages(scope.channel)
+        return self._answer(
+            "report_details", "detail", scope, slots_of(scope), details=sorted(details), implied=_implied(scope)
         )
-        for slot, day, platform, stage, total in rows:
-            yield (slot >> LEVEL_BITS, day, platform, "", ""), stage, total
+
+    def depths(self, scope: Scope, covered: Sequence[str]) -> Answer | None:
+        """(Instance, user) pairs per funnel stage reached, over all locales and variations."""
+        slots = slots_of(scope, whole=True)
+        return self._answer("report_depths", "stage", scope, slots, **_covered(covered), **_stages(scope.channel))
 
     def steps(self, scope: Scope) -> dict[tuple[str, int], set[str]]:
         """(Campaign id, day) → the funnel steps that senders report survivors of."""
         found: dict[tuple[str, int], set[str]] = defaultdict(set)
+        if not scope.members:
+            return found
         entries = list(entry_steps(scope.channel))
-        for campaign_id, day, step, _ in self._ask("report_steps", scope, None, entry_steps=entries):
+        rows = self._engine.ask("report_steps", scope.workspace, **_scope(scope, None), entry_steps=entries)
+        for campaign_id, day, step, _ in rows:
             found[(campaign_id, day)].add(step)
         return found
 
-    def survivors(self, scope: Scope) -> Iterator[tuple[Place, str, int]]:
+    def survivors(self, scope: Scope) -> Answer | None:
         """(Instance, user) pairs, or devices, per reported funnel step, over all locales and variations."""
-        rows = self._ask(
+        return self._answer(
             "report_survivors",
+            "step",
             scope,
             slots_of(scope, whole=True),
             **_stages(scope.channel),
             device_steps=DEVICE_STEPS,
         )
-        for slot, day, platform, step, total in rows:
-            yield (slot >> LEVEL_BITS, day, platform, "", ""), step, total
 
     def attributed(self, scope: Scope, attributions: Collection[str], covered: Sequence[str]) -> Iterator[Attributed]:
         """Conversions that came with their attribution, which is spelled as in events."""
-        rows = self._ask(
+        if not scope.members:
+            return
+        rows = self._engine.ask(
             "report_attributed",
-            scope,
-            slots_of(scope),
+            scope.workspace,
+            **_scope(scope, slots_of(scope)),
             **_covered(covered),
             attributions=sorted(attributions),
         )
@@ -209,24 +240,30 @@ class RowsRepository:
             place = (slot >> LEVEL_BITS, day, platform, locale, variation)
             yield Attributed(place, attribution, goal, total, unique, paid)
 
-    def _ask(
-        self, question: str, scope: Scope, slots: Mapping[str, list[int]] | None, **parameters: Any
-    ) -> list[tuple[Any, ...]]:
+    def _answer(
+        self, question: str, thing: str, scope: Scope, slots: Mapping[str, list[int]], **parameters: Any
+    ) -> Answer | None:
+        """None: nobody to ask about."""
         if not scope.members:
-            return []
-        if slots is not None:
-            parameters |= {"members": list(range(1, len(scope.members) + 1)), "slots": list(slots.values())}
-        return self._engine.ask(
-            question,
-            scope.workspace,
-            as_of=scope.as_of,
-            campaigns=list(scope.members),
-            start=epoch_milliseconds(scope.window.start),
-            end=epoch_milliseconds(scope.window.end),
-            days=list(scope.days),
-            by_day=int(scope.by_day),
-            **parameters,
-        )
+            return None
+        return Answer.of(self._ask_table(question, scope, slots, **parameters), thing, LEVEL_BITS)
+
+    def _ask_table(self, question: str, scope: Scope, slots: Mapping[str, list[int]], **parameters: Any) -> pa.Table:
+        return self._engine.ask_table(question, scope.workspace, **_scope(scope, slots), **parameters)
+
+
+def _scope(scope: Scope, slots: Mapping[str, list[int]] | None) -> dict[str, Any]:
+    """Parameters of every question about rows."""
+    members = {} if slots is None else {"members": list(range(1, len(slots) + 1)), "slots": list(slots.values())}
+    return {
+        **members,
+        "as_of": scope.as_of,
+        "campaigns": list(scope.members),
+        "start": epoch_milliseconds(scope.window.start),
+        "end": epoch_milliseconds(scope.window.end),
+        "days": list(scope.days),
+        "by_day": int(scope.by_day),
+    }
 
 
 def implied(members: Iterable[Campaign]) -> frozenset[str]:
@@ -234,20 +271,20 @@ def implied(members: Iterable[Campaign]) -> frozenset[str]:
     return frozenset(member.campaign_id for member in members if member.attempts == "implied")
 
 
-@lru_cache(maxsize=64)
-def _classes(bot_mode: Any, unsubscribe_bot: Any, wanted: frozenset[str]) -> list[list[int]]:
-    """`class_metrics`, with the wanted ones only: rows of a class without any are not looked at."""
-    numbers = {METRIC_NUMBERS[key] for key in wanted}
-    return [[number for number in row if number in numbers] for row in class_metrics(bot_mode, unsubscribe_bot)]
+def _bits(scope: Scope) -> int:
+    """The bits of row classes that events of the scope can have."""
+    bits = ALL_BITS
+    if not scope.implied.intersection(scope.members):
+        bits &= ~IMPLIED
+    return bits & ~IOS_SUBSTITUTE if scope.settings.show_ios_impressions else bits
 
 
-def _types(table: Sequence[Sequence[int]]) -> list[str]:
-    """Event types with a class that counts for something."""
-    return [
-        name
-        for place, name in enumerate(EVENT_TYPES)
-        if any(table[place * BITS_PER_CLASS : (place + 1) * BITS_PER_CLASS])
-    ]
+def _class_facts(scope: Scope) -> dict[str, Any]:
+    return {
+        "ios_substitute": int(not scope.settings.show_ios_impressions),
+        "implied": _implied(scope),
+        "entry_steps": list(entry_steps(scope.channel)),
+    }
 
 
 def slots_of(scope: Scope, *, whole: bool = False) -> dict[str, list[int]]:

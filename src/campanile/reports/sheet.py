@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 from campanile.reports.schemas import ReportWarning
+from campanile.reports.table import Batch, Row, Value
+
+__all__ = ["Batch", "Column", "Row", "Sheet", "Type", "Value"]
 
 Type = Literal["text", "integer", "percent", "currency", "date", "datetime", "boolean", "list", "decimal"]
-
-Value = str | int | Decimal | bool | date | datetime | tuple[str, ...] | None
-"""A cell. None is a blank one. By type of the column:
-
-`integer` int; `percent`, `currency`, `decimal` Decimal (not rounded, but for custom columns); `date` date; `datetime`
-datetime in the zone of the workspace; `boolean` bool; `list` tuple of str; `text` str.
-"""
-Row = tuple[Value, ...]
-Batch = list[Row]
 
 
 class Column(msgspec.Struct, frozen=True):

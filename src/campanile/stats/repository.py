@@ -17,7 +17,7 @@ from campanile.kit.times import Window, epoch_milliseconds
 from campanile.metrics.funnel import REPORTABLE_STEPS, STEPS, entry_steps, reason_stages
 from campanile.metrics.pairs import Pair
 from campanile.metrics.registry import COUNTS
-from campanile.metrics.rows import METRIC_KEYS, METRIC_NUMBERS, BotMode, UnsubscribeBot, class_metrics
+from campanile.metrics.rows import ALL_BITS, METRIC_KEYS, METRIC_NUMBERS, BotMode, UnsubscribeBot, class_metrics
 from campanile.metrics.snapshots import Cells
 from campanile.stats.levels import Level
 from campanile.workspaces.schemas import WorkspaceSettings
@@ -224,6 +224,7 @@ class StatsRepository:
             types=sorted({rows.type for key in metrics for rows in COUNTS[key].rows}),
             implied=[int(flag) for flag in scope.implied],
             class_metrics=classes,
+            class_bits=ALL_BITS,
             ios_substitute=int(not settings.show_ios_impressions),
             entry_steps=_entry_steps(scope),
         )

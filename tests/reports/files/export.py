@@ -18,7 +18,8 @@ from campanile.reports.files.archive import ArchiveWriter
 from campanile.reports.files.store import open_store
 from campanile.reports.files.writing import SheetWriter
 from campanile.reports.schemas import FileFormat
-from campanile.reports.sheet import Batch, Column, Row, Sheet, Type, Value
+from campanile.reports.sheet import Column, Row, Sheet, Type, Value
+from tests.reports.files.tables import batch
 
 FILE = "0123456789abcdef01234567"
 FIRST = datetime(2025, 3, 1, 10, 0, tzinfo=UTC)
@@ -46,7 +47,7 @@ def value(kind: Type, row: int, place: int) -> Value:
             return Decimal(row % 100_000) / 7
 
 
-def batches(columns: tuple[Column, ...], rows: int) -> Iterator[Batch]:
+def batches(columns: tuple[Column, ...], rows: int) -> Iterator[list[Row]]:
     for first in range(0, rows, BATCH_ROWS):
         made: list[Row] = [
             tuple(value(column.type, row, place) for place, column in enumerate(columns))
@@ -75,7 +76,7 @@ def main(kind: Any, rows: int, columns: int, folder: Path) -> dict[str, Any]:
                 most_rows=rows,
                 watch=lambda _: None,
             )
-            sheets.write(Sheet("PUSH", shape, batches(shape, count), []))
+            sheets.write(Sheet("PUSH", shape, map(batch, batches(shape, count)), []))
         return sheets
 
     write(min(rows, 2 * BATCH_ROWS))  # libraries take what they keep

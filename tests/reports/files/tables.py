@@ -9,9 +9,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+
 from campanile.reports.files.archive import ArchiveWriter, Compression
 from campanile.reports.schemas import ReportWarning
 from campanile.reports.sheet import Batch, Column, Row, Sheet, Type
+from campanile.reports.table import Coded
 
 PLACES: dict[Type, int] = {"percent": 2, "currency": 2, "decimal": 4}
 
@@ -47,12 +50,17 @@ ROWS: list[Row] = [
 ]
 
 
+def batch(rows: Sequence[Row]) -> Batch:
+    """Rows as writers of files get them."""
+    return Batch(len(rows), [Coded(np.arange(len(rows)), values) for values in zip(*rows, strict=True)])
+
+
 def column(kind: Type, *, key: str = "k", header: str = "H") -> Column:
     return Column(key, header, kind, PLACES.get(kind, 0))
 
 
-def sheet(channel: str, columns: Sequence[Column], batches: Iterable[Batch], *warnings: ReportWarning) -> Sheet:
-    return Sheet(channel, tuple(columns), iter(batches), list(warnings))
+def sheet(channel: str, columns: Sequence[Column], batches: Iterable[Sequence[Row]], *warnings: ReportWarning) -> Sheet:
+    return Sheet(channel, tuple(columns), map(batch, batches), list(warnings))
 
 
 def archived(fill: object, folder: Path, *, compression: Compression = "zip", limit: int = 10**9) -> bytes:

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from campanile.reports.files.cells import number_text
 from campanile.reports.files.csv import CsvText
 from campanile.reports.sheet import Column
-from tests.reports.files.tables import COLUMNS, ROWS, column
+from tests.reports.files.tables import COLUMNS, ROWS, batch, column
 from tests.reports.vectors import vectors
 
 
 def cell(value: Any, kind: Any, **options: Any) -> str:
     """The only cell of the only row."""
-    text = CsvText([column(kind)], **options).rows([(value,)]).decode()
+    text = CsvText([column(kind)], **options).rows(batch([(value,)])).decode()
     assert text.endswith("\n")
     return text[:-1]
 
@@ -65,7 +65,7 @@ def test_numbers(value: str, places: int, text: str) -> None:
 
 def test_a_table_of_all_types() -> None:
     text = CsvText(COLUMNS)
-    assert (text.head() + text.rows(ROWS)).decode().split("\n") == [
+    assert (text.head() + text.rows(batch(ROWS))).decode().split("\n") == [
         "Campaign ID,Campaign Name,Sent,CTR,Revenue,Date,Campaign Sent Time,Control Group,Tags,Share",
         "64a000000000000000000001,\"Spring, sale\",1200,2.02,1234.5,2025-03-01,2025-03-01 10:00:00,True,['UPI'],0.0833",
         "64a000000000000000000002,'=1+1,0,0,0,,,False,[],",
@@ -76,8 +76,8 @@ def test_a_table_of_all_types() -> None:
 
 def test_the_dialect_of_line_ends_and_the_byte_order_mark() -> None:
     text = CsvText([column("text")], newline="crlf", bom=True)
-    assert text.head() + text.rows([("a\nb",), ("c",)]) == b'\xef\xbb\xbfH\r\n"a\nb"\r\nc\r\n'
-    assert CsvText([column("text")]).rows([]) == b""
+    assert text.head() + text.rows(batch([("a\nb",), ("c",)])) == b'\xef\xbb\xbfH\r\n"a\nb"\r\nc\r\n'
+    assert CsvText([column("text")]).rows(batch([])) == b""
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_other_programs_read_what_was_written(rows: list[Any], separator: str, n
     text = CsvText(
         [Column("a", "a", "text", 0), Column("b", "b", "text", 0)], separator=separator, newline=newline, guard=False
     )
-    written = (text.head() + text.rows(rows)).decode()
+    written = (text.head() + text.rows(batch(rows))).decode()
     parsed = list(csv.reader(io.StringIO(written, newline=""), delimiter=separator))
     assert parsed[1:] == [[kept(cell) for cell in row] for row in rows]
 
@@ -131,7 +131,7 @@ def test_other_programs_read_what_was_written(rows: list[Any], separator: str, n
 @given(st.lists(TEXTS, min_size=1, max_size=6), st.sampled_from([",", "|", ":", ";", "\t"]))
 def test_a_column_is_spelled_as_its_cells(texts: list[str], separator: str) -> None:
     """The short way for columns without anything special gives the same as the long one."""
-    together = CsvText([column("text")], separator=separator).rows([(text,) for text in texts]).decode()
+    together = CsvText([column("text")], separator=separator).rows(batch([(text,) for text in texts])).decode()
     assert together == "".join(cell(text, "text", separator=separator) + "\n" for text in texts)
 
 

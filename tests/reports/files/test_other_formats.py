@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -14,18 +15,18 @@ import pytest
 from campanile.reports.files import parquet
 from campanile.reports.files.jsonl import JsonLines
 from campanile.reports.files.parquet import ParquetFile
-from campanile.reports.sheet import Batch
-from tests.reports.files.tables import COLUMNS, ROWS, column
+from campanile.reports.sheet import Row
+from tests.reports.files.tables import COLUMNS, ROWS, batch, column
 
 FACTS = {"campanile.run_id": "run_1", "campanile.as_of": "2025-03-02T00:30:00Z", "campanile.definition_version": "3"}
 KOLKATA = timezone(timedelta(hours=5, minutes=30))
 
 
-def table(*batches: Batch, columns: object = COLUMNS) -> pq.ParquetFile:
+def table(*batches: Sequence[Row], columns: object = COLUMNS) -> pq.ParquetFile:
     target = io.BytesIO()
     file = ParquetFile(columns, target, FACTS)  # type: ignore[arg-type]
-    for batch in batches:
-        file.write(batch)
+    for rows in batches:
+        file.write(batch(rows))
     file.close()
     return pq.ParquetFile(io.BytesIO(target.getvalue()))
 
@@ -64,7 +65,7 @@ def test_parquet_says_what_it_is() -> None:
 
 def test_row_groups_have_a_fixed_size_however_rows_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "GROUP_ROWS", 100)
-    rows: Batch = [(number,) for number in range(250)]
+    rows: list[Row] = [(number,) for number in range(250)]
     file = table(rows[:30], rows[30:230], rows[230:], columns=[column("integer")])
     assert [file.metadata.row_group(index).num_rows for index in range(file.num_row_groups)] == [100, 100, 50]
     assert file.read().column(0).to_pylist() == list(range(250))
@@ -72,7 +73,7 @@ def test_row_groups_have_a_fixed_size_however_rows_arrive(monkeypatch: pytest.Mo
 
 def test_row_groups_end_earlier_when_values_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "GROUP_BYTES", 1000)
-    rows: Batch = [("x" * 600,)] * 4
+    rows: list[Row] = [("x" * 600,)] * 4
     file = table(rows[:1], rows[1:2], rows[2:], columns=[column("text")])
     assert file.num_row_groups == 2
 
@@ -85,7 +86,7 @@ def test_a_table_without_rows_has_its_columns() -> None:
 def test_an_abandoned_file_writes_nothing_more() -> None:
     target = io.BytesIO()
     file = ParquetFile(COLUMNS, target, FACTS)
-    file.write(ROWS)
+    file.write(batch(ROWS))
     file.abandon()
     size = len(target.getvalue())
     del file
@@ -95,7 +96,7 @@ def test_an_abandoned_file_writes_nothing_more() -> None:
 def test_json_lines() -> None:
     lines = JsonLines(COLUMNS)
     assert lines.head() == b""
-    first, second, third = [json.loads(line, parse_float=Decimal) for line in lines.rows(ROWS).splitlines()]
+    first, second, third = [json.loads(line, parse_float=Decimal) for line in lines.rows(batch(ROWS)).splitlines()]
     assert first == {
         "campaign.id": "64a000000000000000000001",
         "campaign.name": "Spring, sale",
@@ -115,7 +116,9 @@ def test_json_lines() -> None:
 
 def test_instants_are_in_utc_and_texts_are_clean() -> None:
     local = datetime(2025, 3, 1, 5, 30, tzinfo=KOLKATA)
-    rows = JsonLines([column("datetime", key="at"), column("text", key="text")]).rows([(local, "a\r\nb\x00\ud800")])
+    rows = JsonLines([column("datetime", key="at"), column("text", key="text")]).rows(
+        batch([(local, "a\r\nb\x00\ud800")])
+    )
     assert rows == b'{"at":"2025-03-01T00:00:00Z","text":"a\\nb"}\n'
     stored = table([(local,)], columns=[column("datetime")]).read().column(0).to_pylist()
     assert stored == [datetime(2025, 3, 1, tzinfo=UTC)]

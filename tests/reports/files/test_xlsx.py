@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,14 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.reports.files.xlsx import CELL_UNITS, SHEET_ROWS, XlsxFile
-from campanile.reports.sheet import Batch, Column
+from campanile.reports.sheet import Column, Row
 from tests.reports.files.tables import COLUMNS, ROWS, column
 
 NAMESPACE = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 FORMATS = {"integer": "0", "percent": "0.00", "decimal": "0.0000", "datetime": "yyyy-mm-dd hh:mm:ss", "text": "@"}
 
 
-def workbook(columns: list[Column] | tuple[Column, ...], *batches: Batch) -> bytes:
+def workbook(columns: list[Column] | tuple[Column, ...], *batches: Sequence[Row]) -> bytes:
     target = io.BytesIO()
     file = XlsxFile(columns, target, "literal")
     for batch in batches:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,16 @@ from campanile.reports.files.archive import ArchiveWriter
 from campanile.reports.files.xlsx import XlsxFile
 from campanile.reports.files.xlsx_process import WriterDied, XlsxProcess
 from campanile.reports.schemas import FileFormat
-from campanile.reports.sheet import Batch
+from campanile.reports.sheet import Row
 from tests.reports.files.tables import COLUMNS, ROWS, archived, column, sheet
 from tests.reports.files.test_archive import Shelf, writer
 from tests.support.processes import wait_until
 
-WIDE: Batch = [(f"text {number}" * 20,) for number in range(2_000)]
+WIDE: list[Row] = [(f"text {number}" * 20,) for number in range(2_000)]
 """Rows that do not fit into a pipe."""
 
 
-def written(kind: Any, *batches: Batch) -> tuple[bytes, list[int]]:
+def written(kind: Any, *batches: Sequence[Row]) -> tuple[bytes, list[int]]:
     """The file, and the room after each batch."""
     target = io.BytesIO()
     columns = COLUMNS if len(batches[0][0]) > 1 else (column("text"),)
@@ -39,7 +40,7 @@ def written(kind: Any, *batches: Batch) -> tuple[bytes, list[int]]:
 
 
 @pytest.mark.parametrize("batches", [(ROWS, ROWS[:1]), (WIDE, WIDE[:7], WIDE)])
-def test_it_writes_what_the_same_code_writes_here(batches: tuple[Batch, ...]) -> None:
+def test_it_writes_what_the_same_code_writes_here(batches: tuple[Sequence[Row], ...]) -> None:
     assert written(XlsxProcess, *batches) == written(XlsxFile, *batches)
 
 

@@ -26,11 +26,12 @@ from campanile.reports.runs.orders import RUN_JOB
 from campanile.reports.runs.schemas import Run
 from campanile.reports.runs.service import RUNS_AT_ONCE, RunService
 from campanile.reports.schemas import ChannelSelection, ReportDefinition, ReportSpec, RestDelivery
-from campanile.reports.sheet import Batch, Column, Sheet
+from campanile.reports.sheet import Batch, Column, Row, Sheet
 from campanile.reports.slots import due_at, placed
 from campanile.workspaces.schemas import Workspace
 from campanile.workspaces.secrets import MasterKey
 from campanile.workspaces.service import WorkspaceService
+from tests.reports.files.tables import batch
 
 NOW = datetime(2025, 3, 2, 5, 0, tzinfo=UTC)
 """A Sunday, an hour before the daily slots."""
@@ -45,7 +46,7 @@ class ListedRows:
     """Rows that a test decided on, by channel. `before` is called before each batch."""
 
     def __init__(self) -> None:
-        self.batches: dict[str, list[Batch]] = {"PUSH": [[("c1", 3), ("c2", 4)]]}
+        self.batches: dict[str, list[Sequence[Row]]] = {"PUSH": [[("c1", 3), ("c2", 4)]]}
         self.before: Callable[[], None] = lambda: None
         self.asked: list[tuple[str, date, date, int]] = []
 
@@ -55,9 +56,9 @@ class ListedRows:
             yield Sheet(selection.channel, COLUMNS, self._batches(selection.channel), [])
 
     def _batches(self, channel: str) -> Iterator[Batch]:
-        for batch in self.batches.get(channel, []):
+        for rows in self.batches.get(channel, []):
             self.before()
-            yield batch
+            yield batch(rows)
 
 
 class World:

@@ -6,10 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from campanile.kit import spreadsheets
 from campanile.kit.spreadsheets import SKIPPED
 from campanile.reports.files.cells import Lists, clean, spelling
+from campanile.reports.files.columns import hundredths_texts, joined, repeated, whole_texts
 from campanile.reports.sheet import Batch, Column
+from campanile.reports.table import Cells, Percentages, Whole
 
 _FORMULA_STARTS = frozenset("=+-@＝＋－＠") | frozenset(SKIPPED)
 """First characters of printable texts that need a closer look."""
@@ -51,12 +56,20 @@ class CsvText:
         """The rows, each with its line end."""
         if not batch:
             return b""
-        texts = [
-            self._finished(column, spell(cells))
-            for column, spell, cells in zip(self._columns, self._spellings, zip(*batch, strict=True), strict=True)
-        ]
-        lines = map(self._separator.join, zip(*texts, strict=True))
-        return (self._end.join(lines) + self._end).encode()
+        texts = [self._texts(place, cells) for place, cells in enumerate(batch.columns)]
+        return joined(pc.binary_join_element_wise(*texts, self._separator), self._end)
+
+    def _texts(self, place: int, cells: Cells) -> pa.Array:
+        column = self._columns[place]
+        if isinstance(cells, Whole) and column.type == "integer":
+            return whole_texts(cells, "")
+        if isinstance(cells, Percentages):
+            if cells.small and column.decimals == 2:
+                return hundredths_texts(cells, "")
+            cells = cells.as_coded()
+        elif isinstance(cells, Whole):
+            cells = cells.as_coded()
+        return repeated(self._finished(column, self._spellings[place](cells.known)), cells)
 
     def _finished(self, column: Column, texts: list[str]) -> list[str]:
         """The cells of one column, guarded and quoted where they need it."""

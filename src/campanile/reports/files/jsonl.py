@@ -7,20 +7,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from campanile.reports.files.cells import clean
+from campanile.reports.files.columns import joined, repeated, whole_texts
 from campanile.reports.sheet import Batch, Column
+from campanile.reports.table import Cells, Coded, Whole
+
+_NULL = "null"
 
 
 class JsonLines:
     """Turns rows into lines."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self._keys = [column.key for column in columns]
-        self._changes: list[tuple[int, Callable[[Any], Any]]] = [
-            (index, _CHANGES[column.type]) for index, column in enumerate(columns) if column.type in _CHANGES
-        ]
         self._encoder = msgspec.json.Encoder(decimal_format="number")
+        self._changes = [_CHANGES.get(column.type) for column in columns]
+        self._names = [
+            f"{',' if place else '{'}{self._encoder.encode(column.key).decode()}:"
+            for place, column in enumerate(columns)
+        ]
 
     def head(self) -> bytes:
         """Nothing: every line names its members."""
@@ -28,16 +35,25 @@ class JsonLines:
 
     def rows(self, batch: Batch) -> bytes:
         """The rows, one object per line."""
-        keys, changes = self._keys, self._changes
-        lines = []
-        for row in batch:
-            line = dict(zip(keys, row, strict=True))
-            for index, change in changes:
-                value = row[index]
-                if value is not None:
-                    line[keys[index]] = change(value)
-            lines.append(line)
-        return self._encoder.encode_lines(lines)
+        if not batch:
+            return b""
+        parts: list[pa.Array | pa.Scalar] = []
+        for name, change, cells in zip(self._names, self._changes, batch.columns, strict=True):
+            parts += [pa.scalar(name), self._texts(cells, change)]
+        return joined(pc.binary_join_element_wise(*parts, ""), "}\n")
+
+    def _texts(self, cells: Cells, change: Callable[[Any], Any] | None) -> pa.Array:
+        if isinstance(cells, Whole):
+            return whole_texts(cells, _NULL)
+        coded = cells if isinstance(cells, Coded) else cells.as_coded()
+        encode = self._encoder.encode
+        return repeated(
+            [
+                _NULL if value is None else encode(value if change is None else change(value)).decode()
+                for value in coded.known
+            ],
+            coded,
+        )
 
 
 def utc_text(value: datetime) -> str:

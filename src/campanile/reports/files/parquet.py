@@ -7,12 +7,14 @@ from datetime import UTC
 from decimal import Decimal
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from campanile.reports.files.cells import clean, rounded
 from campanile.reports.files.valve import Valve
 from campanile.reports.sheet import Batch, Column
+from campanile.reports.table import Cells, Coded, Percentages, Whole
 
 GROUP_ROWS = 100_000
 """Rows of one row group."""
@@ -58,8 +60,10 @@ class ParquetFile:
 
     def write(self, batch: Batch) -> None:
         """Append rows."""
-        for start in range(0, len(batch), GROUP_ROWS):
-            self._append(batch[start : start + GROUP_ROWS])
+        while batch:
+            room = GROUP_ROWS - self._rows
+            self._append(batch.cut(0, room))
+            batch = batch.cut(room, len(batch))
 
     def close(self) -> None:
         """Write what waits, and the footer."""
@@ -73,16 +77,9 @@ class ParquetFile:
         self._writer.close()
 
     def _append(self, batch: Batch) -> None:
-        if self._rows + len(batch) > GROUP_ROWS:
-            room = GROUP_ROWS - self._rows
-            self._append(batch[:room])
-            self._append(batch[room:])
-            return
         arrays = [
-            pa.array(
-                cells if change is None else [None if cell is None else change(cell) for cell in cells], field.type
-            )
-            for field, change, cells in zip(self._schema, self._changes, zip(*batch, strict=True), strict=True)
+            _array(cells, field.type, change)
+            for field, change, cells in zip(self._schema, self._changes, batch.columns, strict=True)
         ]
         rows = pa.record_batch(arrays, schema=self._schema)
         self._waiting.append(rows)
@@ -98,8 +95,17 @@ class ParquetFile:
             self._waiting, self._rows, self._bytes = [], 0, 0
 
 
-def _changed(cells: Sequence[Any], change: Callable[[Any], Any]) -> list[Any]:
-    return [None if cell is None else change(cell) for cell in cells]
+def _array(cells: Cells, kind: pa.DataType, change: Callable[[Any], Any] | None) -> pa.Array:
+    """A column in its native type."""
+    if isinstance(cells, Whole) and pa.types.is_integer(kind):
+        return pa.array(cells.numbers, kind, mask=cells.blank)
+    if isinstance(cells, Percentages) and cells.small and pa.types.is_floating(kind):
+        # Dividing exact numbers gives the double that is closest, as rounding a long decimal does.
+        shares = np.divide(100.0 * cells.parts, cells.wholes, out=np.zeros(len(cells.parts)), where=cells.wholes > 0)
+        return pa.array(shares, kind, mask=cells.blank)
+    coded = cells if isinstance(cells, Coded) else cells.as_coded()
+    known = coded.known if change is None else [None if value is None else change(value) for value in coded.known]
+    return pa.array(known, kind).take(pa.array(coded.places))
 
 
 def _money(value: Decimal | int) -> Decimal:

@@ -19,6 +19,10 @@ from campanile.reports.files.xlsx_process import XlsxProcess
 from campanile.reports.schemas import FileFormat, ReportWarning
 from campanile.reports.sheet import Batch, Column, Sheet
 
+PIECE_ROWS = 4_000
+"""Rows that are spelled at once: all their texts are in memory, with those of many columns."""
+PIECE_CHARACTERS = 2**25
+"""Fewer rows, if their texts are long; a single one may have more."""
 UNBOUNDED = 2**63
 """Room in a file that takes any number of rows."""
 
@@ -68,6 +72,32 @@ class TableFile(Protocol):
         ...
 
 
+class RowFile:
+    """A spreadsheet, which takes rows."""
+
+    def __init__(self, file: XlsxProcess) -> None:
+        self._file = file
+
+    @property
+    def room(self) -> int:
+        return self._file.room
+
+    @property
+    def truncated(self) -> int:
+        """Cells that had to be cut."""
+        return self._file.truncated
+
+    def write(self, batch: Batch) -> None:
+        for piece in batch.pieces(PIECE_ROWS):
+            self._file.write(list(piece))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def abandon(self) -> None:
+        self._file.abandon()
+
+
 class TextFile:
     """A file of lines."""
 
@@ -81,7 +111,8 @@ class TextFile:
         return UNBOUNDED if self._left > 0 else 0
 
     def write(self, batch: Batch) -> None:
-        self._left -= self._target.write(self._text.rows(batch))
+        for piece in batch.pieces(max(1, min(PIECE_ROWS, PIECE_CHARACTERS // (batch.widest + 1)))):
+            self._left -= self._target.write(self._text.rows(piece))
 
     def close(self) -> None:
         """Nothing follows the last line."""
@@ -112,7 +143,7 @@ def open_file(columns: tuple[Column, ...], form: FileFormat, target: IO[bytes], 
         case "parquet":
             return ParquetFile(columns, target, facts)
         case "xlsx":
-            return XlsxProcess(columns, target, form.lists, most_rows=SHEET_ROWS)
+            return RowFile(XlsxProcess(columns, target, form.lists, most_rows=SHEET_ROWS))
 
 
 class SheetWriter:
@@ -186,7 +217,7 @@ class SheetWriter:
                 except BaseException:
                     file.abandon()
                     raise
-                cut += file.truncated if isinstance(file, XlsxProcess) else 0
+                cut += file.truncated if isinstance(file, RowFile) else 0
             member = self._archive.members[-1]
             self.parts.append(
                 Part(name=name, channel=channel, rows=rows, bytes=member.size, sha256=member.sha256, columns=shown)
@@ -200,8 +231,8 @@ def _fill(file: TableFile, batch: Batch | None, batches: Iterator[Batch]) -> tup
     """Write until nothing is left or the file is full; the rows written, and the first batch of the next file."""
     rows = 0
     while batch is not None and (room := file.room) > 0:
-        piece = batch[:room]
+        piece = batch.cut(0, room)
         file.write(piece)
         rows += len(piece)
-        batch = batch[room:] if room < len(batch) else next(batches, None)
+        batch = batch.cut(room, len(batch)) if room < len(batch) else next(batches, None)
     return rows, batch

@@ -20,7 +20,7 @@ from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]
 
 from campanile.reports.files.cells import Lists, clean, list_text, number_text
 from campanile.reports.files.valve import Valve
-from campanile.reports.sheet import Batch, Column
+from campanile.reports.sheet import Column, Row
 
 SHEET_ROWS = 1_048_576
 """Rows of a sheet, the header among them."""
@@ -89,7 +89,7 @@ class XlsxFile:
         """Rows that still fit."""
         return self._most_rows - self._row if self._bytes < SHEET_BYTES else 0
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Sequence[Row]) -> None:
         """Append rows; not more than there is room for."""
         if not batch:
             return

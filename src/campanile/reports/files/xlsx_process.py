@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 
 from campanile.reports.files.cells import Lists
 from campanile.reports.files.xlsx import SHEET_ROWS, XlsxFile
-from campanile.reports.sheet import Batch, Column
+from campanile.reports.sheet import Column, Row
 
 _REPLY = struct.Struct("<QQQ")
 """Room that is left, cells that were cut so far, bytes that follow."""
@@ -58,7 +58,7 @@ class XlsxProcess:
         self._settle()
         return self._room
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Sequence[Row]) -> None:
         """Append rows; not more than there is room for."""
         if batch:
             self._settle()
