@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from tests.support.processes import scratch_folder
-from tests.support.server import running_server
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from bench.measure import Figure, Measured, Ratio, middle, resident_mebibytes, seconds
-from bench.traffic import ask, bodies, load, post_all
-from campanile.engine import open_engine
+import pyarrow as pa
+from tests.support.processes import scratch_folder
+from tests.support.server import Credentials, Server, running_server
+
+from bench.measure import Figure, Measured, Ratio, middle, quiet, resident_mebibytes, seconds
+from bench.traffic import Load, ask, bodies, load, post_all
+from campanile.engine import Engine, open_engine
 from campanile.settings import Settings
 
 CLIENTS = 5
-PER_REQUEST = 2_000
+PER_REQUEST = 10_000
+"""What our own client, import and consumer send, and the most a request may hold."""
+PER_SMALL_REQUEST = 2_000
 PER_INSERT = 10_000
 MEMORY_EVENTS = 10_000_000
 MEMORY_PART = 200_000
@@ -20,32 +26,81 @@ OPEN_LIMITS = {"intake_rate": "100000000", "intake_burst": "100000000"}
 """The workspace's rate limit is not what is measured here."""
 
 
-def run(rounds: int = 5, per_round: int = 100_000) -> Measured:
+class _Round(NamedTuple):
+    """Seconds for the same events on both sides, each while the other one rests."""
+
+    served: float
+    served_in_all: float
+    """Until the merges that followed were done."""
+    bare: float
+    bare_in_all: float
+
+
+def run(rounds: int = 5, per_round: int = 200_000) -> Measured:
     """Rounds of HTTP, then engine, each with the same events."""
-    ratios, served, raw = [], [], []
     with scratch_folder("bench") as folder:
         engine = open_engine(Settings(data=str(folder / "raw")))
         engine.migrate()
         with running_server(folder / "server", OPEN_LIMITS) as server:
             credentials = server.create_workspace("Bench")
-            warm = load(20_000, "warm", per_request=PER_REQUEST, per_insert=PER_INSERT)
-            post_all(server.url, credentials, warm.bodies, CLIENTS)
-            for table in warm.tables:
-                engine._insert("events", table)
-            for number in range(rounds):
-                work = load(per_round, f"r{number}", per_request=PER_REQUEST, per_insert=PER_INSERT)
-                http = seconds(lambda work=work: post_all(server.url, credentials, work.bodies, CLIENTS))  # type: ignore[misc]
-                bare = seconds(lambda work=work: [engine._insert("events", table) for table in work.tables])  # type: ignore[misc]
-                served.append(per_round / http)
-                raw.append(per_round / bare)
-                ratios.append(bare / http)
+            large, small = (
+                [
+                    _round(server, credentials, engine, _load(per_round, f"{per_request}-{number}", per_request))
+                    for number in range(-1, rounds)
+                ][1:]  # the first one warms up
+                for per_request in (PER_REQUEST, PER_SMALL_REQUEST)
+            )
         engine.close()
-    what = (
-        f"acknowledged durable events/s over HTTP (NDJSON, {CLIENTS} clients, {PER_REQUEST:,} per request)"
-        f" ÷ bare engine insert of the same rows ({PER_INSERT:,} per insert, same fsync)"
+    bare = f"bare engine insert of the same rows ({PER_INSERT:,} per insert, same fsync)"
+    served = f"acknowledged durable events/s over HTTP (NDJSON, {CLIENTS} clients,"
+    return Measured(
+        (
+            _ratio(
+                f"{served} {PER_REQUEST:,} per request) ÷ {bare}",
+                "≥ 0.5",
+                per_round,
+                [(each.bare, each.served) for each in large],
+            ),
+            _ratio(
+                f"the same, {PER_SMALL_REQUEST:,} per request",
+                "–",
+                per_round,
+                [(each.bare, each.served) for each in small],
+            ),
+            _ratio(
+                f"the same, {PER_REQUEST:,} per request, until the engine of either side has done its merges",
+                "–",
+                per_round,
+                [(each.bare_in_all, each.served_in_all) for each in large],
+            ),
+        )
     )
-    detail = f"{middle(served):,.0f} against {middle(raw):,.0f} events/s"
-    return Measured((Ratio(what, "≥ 0.5", tuple(ratios), detail),))
+
+
+def _load(count: int, tag: str, per_request: int) -> Load:
+    return load(count, tag, per_request=per_request, per_insert=PER_INSERT)
+
+
+def _round(server: Server, credentials: Credentials, engine: Engine, work: Load) -> _Round:
+    def rested(side: Callable[[], object]) -> tuple[float, float]:
+        took = seconds(side)
+        return took, took + quiet(server.pid)
+
+    quiet(server.pid)
+    served = rested(lambda: post_all(server.url, credentials, work.bodies, CLIENTS))
+    bare = rested(lambda: _insert(engine, work.tables))
+    return _Round(*served, *bare)
+
+
+def _insert(engine: Engine, tables: Sequence[pa.Table]) -> None:
+    for table in tables:
+        engine._insert("events", table)
+
+
+def _ratio(what: str, aim: str, events: int, rounds: Sequence[tuple[float, float]]) -> Ratio:
+    served, bare = (middle(events / took[side] for took in rounds) for side in (1, 0))
+    ratios = tuple(bare_took / served_took for bare_took, served_took in rounds)
+    return Ratio(what, aim, ratios, f"{served:,.0f} against {bare:,.0f} events/s")
 
 
 def memory(events: int = MEMORY_EVENTS) -> Measured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import statistics
 import subprocess
@@ -11,6 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+
+QUIET_SECONDS = 0.5
+"""So long must processes rest to count as quiet."""
+QUIET_LOAD = 0.25
+"""Part of one processor that a resting server and engine may use for what they do all the time."""
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -55,6 +61,24 @@ def seconds(work: Callable[[], object]) -> float:
 
 def middle(values: Iterable[float]) -> float:
     return statistics.median(values)
+
+
+def quiet(*pids: int, longest: float = 60.0) -> float:
+    """Wait until these processes and this one do next to nothing; the seconds that took."""
+    started = now = time.perf_counter()
+    busy_until, spent = now, _processor_seconds(pids)
+    while now - busy_until < QUIET_SECONDS and now - started < longest:
+        time.sleep(QUIET_SECONDS / 5)
+        before, spent = spent, _processor_seconds(pids)
+        last, now = now, time.perf_counter()
+        if spent - before > QUIET_LOAD * (now - last):
+            busy_until = now
+    return busy_until - started
+
+
+def _processor_seconds(pids: Iterable[int]) -> float:
+    each = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return time.process_time() + sum(int(stat[11]) + int(stat[12]) for stat in each) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mebibytes(pid: int) -> int:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
+from campanile.intake.records import Lines
 from campanile.intake.shapes import ALWAYS_KNOWN_FIELDS
 from campanile.intake.strict_json import decode_object
 
@@ -56,13 +57,13 @@ def columns_of(raws: Sequence[bytes], most_bytes: int) -> dict[str, Column] | No
     Some records appear without any field, though they may be valid: those longer than `most_bytes`, and where the
     values of a field differ in their type, those that are not like the first ones.
     """
-    body = b"\n".join(raws)
-    octets = np.frombuffer(body, np.uint8)
-    sizes = np.fromiter(map(len, raws), np.int64, len(raws))
-    ends = np.cumsum(sizes + 1) - 1
+    lines = raws if isinstance(raws, Lines) else Lines(b"\n".join(raws))
+    if len(lines) != len(raws):
+        return None
+    body, sizes = lines.body, lines.ends - lines.starts
     # So no record reaches into the next line: what stands open there cannot be followed by the start of an object.
     objects = (sizes >= len(_NOTHING)) & (sizes <= most_bytes)
-    firsts, lasts = octets[(ends - sizes)[objects]], octets[ends[objects] - 1]
+    firsts, lasts = lines.octets[lines.starts[objects]], lines.octets[lines.ends[objects] - 1]
     objects[objects] = (firsts == ord("{")) & (lasts == ord("}"))
     if not objects.all():
         body = _with(raws, objects)

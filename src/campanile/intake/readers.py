@@ -34,6 +34,9 @@ MAX_READERS = 4
 READING_SECONDS = 60.0
 """A reader that takes longer is stopped: no body within the limits takes more than a second."""
 
+PIPE_BYTES = 1024 * 1024
+"""Buffer of either pipe, the most that Linux gives to anyone: the two processes wake each other less often."""
+
 _LENGTHS = struct.Struct("<QQ")
 
 
@@ -91,7 +94,10 @@ class _Reader:
     def __init__(self) -> None:
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "campanile.intake.readers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [sys.executable, "-m", "campanile.intake.readers"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pipesize=PIPE_BYTES,
             )
         except OSError as error:
             raise BrokenReader from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import msgspec
 import numpy as np
@@ -90,21 +90,44 @@ def _address(data: bytes | msgspec.Raw) -> int:
 def _lines(body: bytes, limits: Limits) -> Records:
     if body.count(b"\n") > _BLANK_LINES * limits.events:
         raise _too_many(limits)
-    texts = body.split(b"\n")
-    if not texts[-1]:
-        texts.pop()
-    if _bare(texts, body):
-        return Records(texts, lines=range(1, len(texts) + 1))
-    numbered = [(number, line) for number, text in enumerate(texts, start=1) if (line := text.strip(_SPACE))]
+    lines = Lines(body)
+    if lines.bare:
+        return Records(lines, lines=range(1, len(lines) + 1))
+    numbered = [(number, line) for number, text in enumerate(lines, start=1) if (line := text.strip(_SPACE))]
     return Records([line for _, line in numbered], lines=[number for number, _ in numbered])
 
 
-def _bare(lines: Sequence[bytes], body: bytes) -> bool:
-    """Whether no line is blank, or has something around it that is to be taken off."""
-    sizes = np.fromiter(map(len, lines), np.int64, len(lines))
-    ends = np.cumsum(sizes + 1) - 1
-    octets = np.frombuffer(body, np.uint8)
-    return bool(sizes.all() and (octets[ends - sizes] > _SPACE[0]).all() and (octets[ends - 1] > _SPACE[0]).all())
+class Lines(Sequence[bytes]):
+    """The lines of a body, cut out when they are asked for: most are only read in one piece with the others."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body.removesuffix(b"\n")
+        self.octets = np.frombuffer(self.body, np.uint8)
+        breaks = np.flatnonzero(self.octets == ord("\n"))
+        self.starts = np.concatenate([[0], breaks + 1])
+        self.ends = np.concatenate([breaks, [len(self.body)]])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[bytes]: ...
+
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        return self.body[self.starts[place] : self.ends[place]]
+
+    @property
+    def bare(self) -> bool:
+        """Whether no line is blank, or has something around it that is to be taken off."""
+        if not (self.starts < self.ends).all():
+            return False
+        edges = self.octets[self.starts], self.octets[self.ends - 1]
+        return all(bool((each > _SPACE[0]).all()) for each in edges)
 
 
 class _Member(NamedTuple):
