@@ -25,7 +25,7 @@ NEWMAN = Path(__file__).parent.parent / "node_modules" / "newman" / "bin" / "new
 DOCUMENT = document(OPERATIONS)
 FAIL = {
     "Runs of a parent campaign": {400},  # the campaign of the examples has no runs
-    "Run a report for past slots": {422},  # it has none before today
+    "Run a report for past slots": {202, 422},  # whether it has one today depends on the hour
     "Carry out a failed run once more": {409},
     "End a run": {200, 202, 409},  # it may be over
     "What the files of a run hold": {200, 404, 409},
