@@ -28,7 +28,14 @@ SECTIONS = {
         (
             "The bare insert takes rows that are ready as Arrow tables. The intake parses JSON, checks every rule, "
             "looks every id up and answers with a verdict per event.",
-            "The client and the server share the two processors.",
+            "Our client, import and consumer send 10,000 events per request, the most a request may hold. Requests of "
+            "2,000 from five clients make groups of four to six thousand, and an insert has a fixed price of 7 ms.",
+            "Each side is measured while the other one rests: the merges that follow an insert would otherwise slow "
+            "the other side down. The last row counts the merges in, for both sides.",
+            "The bare insert keeps one processor busy with 2 µs per event, the intake both with 8 µs: a third is "
+            "reading JSON and checking, a third the insert itself and the ids, a fifth merges that run meanwhile; the "
+            "client and the server share the two processors. Before inserts were tuned for both sides (no search for "
+            "copies within one, one thread), the bare insert took 3 µs.",
         ),
     ),
     "import": Section(
