@@ -10,7 +10,7 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
@@ -26,6 +26,7 @@ from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
 from tests.support.attribution import service
+from tests.support.engines import examples
 from tests.support.log import Family, campaign_of, workspace_of, write
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
@@ -131,13 +132,16 @@ def test_golden_pasts(engine: Engine, name: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=histories())
-def test_random_pasts(engine: Engine, history: History) -> None:
-    past = history.workspace()
-    identifier = f"w{next(_names)}"
-    write(engine, identifier, model.deduplicated(past.events))
-    asyncio.run(check(engine, past, identifier))
+def test_random_pasts(engine: Engine) -> None:
+    @examples(25, engine)
+    @given(history=histories())
+    def holds(history: History) -> None:
+        past = history.workspace()
+        identifier = f"w{next(_names)}"
+        write(engine, identifier, model.deduplicated(past.events))
+        asyncio.run(check(engine, past, identifier))
+
+    holds()
 
 
 def test_stretches_of_a_range() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from campanile.engine import Engine
 from campanile.metrics.registry import COUNTS
@@ -14,6 +14,7 @@ from campanile.stats.numbers import CampaignNumbers
 from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
+from tests.support.engines import examples
 from tests.support.log import measured, write
 
 pytestmark = pytest.mark.slow
@@ -49,12 +50,15 @@ def test_golden_numbers(engine: Engine, name: str) -> None:
         compare(numbers[campaign["campaign_id"]], past, campaign["campaign_id"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=histories())
-def test_random_histories(engine: Engine, history: History) -> None:
-    past = history.workspace()
-    identifier = f"w{next(_names)}"
-    write(engine, identifier, model.deduplicated(past.events))
-    numbers = asyncio.run(measured(engine, past, identifier))
-    for campaign in past.campaigns:
-        compare(numbers[campaign["campaign_id"]], past, campaign["campaign_id"])
+def test_random_histories(engine: Engine) -> None:
+    @examples(60, engine)
+    @given(history=histories())
+    def holds(history: History) -> None:
+        past = history.workspace()
+        identifier = f"w{next(_names)}"
+        write(engine, identifier, model.deduplicated(past.events))
+        numbers = asyncio.run(measured(engine, past, identifier))
+        for campaign in past.campaigns:
+            compare(numbers[campaign["campaign_id"]], past, campaign["campaign_id"])
+
+    holds()

@@ -20,6 +20,7 @@ from campanile.stats.settled.service import SettledAnswers
 from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
+from tests.support.engines import examples
 from tests.support.log import campaign_of, measured, workspace_of, write
 
 pytestmark = pytest.mark.slow
@@ -64,18 +65,21 @@ def test_golden_numbers(engine: Engine, settled: SettledAnswers, name: str) -> N
         compare(engine, settled, past, "w", first, first)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=histories(), data=st.data())
-def test_any_range_of_any_past(engine: Engine, settled: SettledAnswers, history: History, data: st.DataObject) -> None:
-    past = history.workspace()
-    name = f"w{next(_names)}"
-    write(engine, name, model.deduplicated(past.events))
-    entries(settled, past, name)  # asked for once: from here on they are there, where that is possible
-    days = sorted({model.instant(event["ts"]).date() for event in past.events}) or [date(2026, 3, 1)]
-    around = st.integers(-2, (days[-1] - days[0]).days + 2)
-    for _ in range(4):
-        one, other = (days[0] + timedelta(days=data.draw(around, "day")) for _ in range(2))
-        compare(engine, settled, past, name, min(one, other), max(one, other))
+def test_any_range_of_any_past(engine: Engine, settled: SettledAnswers) -> None:
+    @examples(25, engine)
+    @given(history=histories(), data=st.data())
+    def holds(history: History, data: st.DataObject) -> None:
+        past = history.workspace()
+        name = f"w{next(_names)}"
+        write(engine, name, model.deduplicated(past.events))
+        entries(settled, past, name)  # asked for once: from here on they are there, where that is possible
+        days = sorted({model.instant(event["ts"]).date() for event in past.events}) or [date(2026, 3, 1)]
+        around = st.integers(-2, (days[-1] - days[0]).days + 2)
+        for _ in range(4):
+            one, other = (days[0] + timedelta(days=data.draw(around, "day")) for _ in range(2))
+            compare(engine, settled, past, name, min(one, other), max(one, other))
+
+    holds()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
