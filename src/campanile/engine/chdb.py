@@ -104,10 +104,11 @@ class ChdbEngine(Engine):
             return [tuple(row) for row in result.result_rows]
 
     def _run_table(self, question: Question, parameters: Mapping[str, Any]) -> pa.Table:
+        # In the statement: the client would look up, set and set back settings of the session around this one.
+        settings = ", ".join(f"{name} = {value}" for name, value in self._settings.items())
+        statement = f"{question.sql(DATABASE)}\nSETTINGS {settings}\n"
         with self._read() as client, _translated():
-            return client.query_arrow(
-                question.sql(DATABASE), parameters=dict(parameters), settings=self._settings, use_strings=True
-            )
+            return client.query_arrow(statement, parameters=dict(parameters))
 
     @property
     def _settings(self) -> dict[str, Any]:

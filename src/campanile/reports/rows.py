@@ -40,7 +40,7 @@ __all__ = ["Column", "RowsService", "Sheet"]
 
 TARGETS_PER_BLOCK = 500
 """Campaigns with rows that are looked at together; their children may be many more."""
-ROWS_PER_PORTION = 4_000
+ROWS_PER_PORTION = 16_000
 """Rows counted by one set of questions."""
 EVENTS_PER_PORTION = 3_000_000
 """Events behind them, about; a single campaign, or a single day of one, may have more."""
