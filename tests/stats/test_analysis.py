@@ -14,14 +14,16 @@ from hypothesis import given
 
 from campanile.campaigns.schemas import Campaign
 from campanile.engine import Engine
-from campanile.kit.times import epoch_milliseconds, window
+from campanile.kit.times import Window, epoch_milliseconds, window
 from campanile.metrics.formulas import performance_stats
 from campanile.metrics.pairs import Pair
-from campanile.metrics.registry import COUNTS
+from campanile.metrics.registry import COUNTS, RATES
 from campanile.stats.analysis import Analysis, buckets
 from campanile.stats.numbers import NumbersService
 from campanile.stats.repository import StatsRepository
-from campanile.stats.schemas import Series, SeriesUnit
+from campanile.stats.schemas import GroupTotals, Series, SeriesUnit
+from campanile.stats.settled.service import SettledAnswers
+from campanile.workspaces.schemas import Workspace
 from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
@@ -45,12 +47,14 @@ class Campaigns(Family):
         return {name: self._known[name] for name in ids if name in self._known}
 
 
-def analysis(engine: Engine, past: model.Workspace) -> tuple[Analysis, list[Campaign]]:
+def analysis(
+    engine: Engine, past: model.Workspace, settled: SettledAnswers | None = None
+) -> tuple[Analysis, list[Campaign]]:
     campaigns = [campaign_of(fields) for fields in past.campaigns]
     credits = service(engine, campaigns)
     repository = StatsRepository(engine)
     known = Campaigns(campaigns)
-    return Analysis(repository, known, NumbersService(repository, known, credits), credits), campaigns
+    return Analysis(repository, known, NumbersService(repository, known, credits, settled), credits), campaigns
 
 
 def counted(past: model.Workspace, events: Sequence[Any], campaign: Mapping[str, Any]) -> dict[str, Pair]:
@@ -117,10 +121,25 @@ async def check(engine: Engine, past: model.Workspace, identifier: str) -> None:
     whole = counted(past, messages(past, everyone), {"channel": "OTHER"})
     for key in ("sent", "click", "delivered", "unsubscribe"):
         assert (totals.everything.total[key], totals.everything.unique[key]) == whole[key]
+    await check_comparison(asked, tenant, days, totals.everything, ["ctr", "failure_rate"])
+    await check_comparison(asked, tenant, days, totals.everything, list(RATES))
+    assert await asked.totals(tenant, days, "VIEW_THROUGH") == totals
     per_channel = await asked.channel_series(tenant, days, "day", ["sent", "click"])
     assert set(per_channel) == {*totals.channels, ""}
     for key in ("sent", "click"):
         assert sum(point.counts[key].total for point in per_channel[""].points) == whole[key].total
+
+
+async def check_comparison(
+    asked: Analysis, tenant: Workspace, days: Window, everything: GroupTotals, rates: Sequence[str]
+) -> None:
+    """What other days are compared with is the same, as far as it goes."""
+    found = await asked.compared(tenant, days, "VIEW_THROUGH", rates)
+    assert found.total == {key: everything.total[key] for key in (*COUNTS, *rates) if key in everything.total}
+    assert found.fractions == {key: everything.fractions[key] for key in rates if key in everything.fractions}
+    assert found.unique == {}
+    for name in ("campaigns", "conversions", "converted", "revenue"):
+        assert getattr(found, name) == getattr(everything, name)
 
 
 @pytest.mark.slow

@@ -10,12 +10,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from functools import partial
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from campanile.campaigns.schemas import Campaign
-from campanile.kit.times import Window, day_start, epoch_milliseconds
+from campanile.kit.times import Window, day_start, epoch_milliseconds, window
 from campanile.metrics.channels import CHANNELS
 from campanile.metrics.formulas import channel_fraction, performance_stats, rate
 from campanile.metrics.pairs import ZERO, MetricType, Pair
@@ -23,17 +25,22 @@ from campanile.metrics.registry import COUNTS, RATES
 from campanile.metrics.snapshots import Cells
 from campanile.stats.levels import Level
 from campanile.stats.numbers import NumbersService
+from campanile.stats.remembered import Remembered
 from campanile.stats.repository import Scope, StatsRepository
 from campanile.stats.schemas import Attribution, GroupTotals, Measured, Point, Series, SeriesUnit, Totals
 from campanile.stats.settled.credits import Credits
+from campanile.stats.settled.overall import Overall
+from campanile.stats.tally import ALL_TOGETHER, Tally
 from campanile.stats.tree import campaign_tree
 from campanile.workspaces.schemas import Workspace
 
 UNDER_WAY_MICROSECONDS = 120_000_000
 """How long an insert of another process may be under way: what it stores may carry a sequence from before."""
 
+SETTLED_AT_ONCE = 500
+"""Campaigns whose integers are looked up for a page about all of a workspace; each that has none yet is prepared."""
+
 _EVERYWHERE = (Level(False, False, False),)
-_ALL_TOGETHER = ("", "", "")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,6 +62,9 @@ class Analysis:
         self._campaigns = campaigns
         self._numbers = numbers
         self._credits = credits
+        self._unions: Remembered[Mapping[int, Mapping[str, Pair]]] = Remembered(repository.movements)
+        """What campaigns have together: their users may be the same."""
+        self._stretches: Remembered[Mapping[tuple[int, int, str], Pair]] = Remembered(repository.movements)
 
     async def measured(
         self, workspace: Workspace, campaigns: Sequence[Campaign], days: Window, attribution: Attribution
@@ -82,8 +92,10 @@ class Analysis:
             self._campaigns.children_of, workspace.id, [campaign.campaign_id for campaign in asked]
         )
         scope = Scope.of(asked, children, days, workspace.settings).with_levels([_EVERYWHERE] * len(asked))
-        cells = await self._repository.snapshot_cells(workspace.id, scope)
-        tallies = await self._tallied(workspace, scope, scope, asked, cells, attribution)
+        known = await self._integers(workspace, asked, days)
+        moving = scope.only(number for number in range(len(asked)) if number not in known)
+        cells = await self._repository.snapshot_cells(workspace.id, moving)
+        tallies = await self._tallied(workspace, moving, asked, known, cells, attribution)
         for number, (campaign, tally) in enumerate(zip(asked, tallies, strict=True)):
             if cells.counts or cells.goals(attribution):
                 tally.report(campaign, cells, scope.members_of(number), attribution)
@@ -120,6 +132,9 @@ class Analysis:
         self, workspace: Workspace, campaign: Campaign, days: Window, unit: SeriesUnit, metrics: Sequence[str]
     ) -> Series:
         """Counts of a campaign and its children over time."""
+        known = (await self._integers(workspace, [campaign], days)).get(0) if unit != "hour" else None
+        if known is not None:
+            return _series_of(known, days, unit, metrics)
         children = await asyncio.to_thread(self._campaigns.children_of, workspace.id, [campaign.campaign_id])
         scope = Scope.of([campaign], children, days, workspace.settings).with_levels([_EVERYWHERE])
         found = await self._series(workspace, scope, unit, metrics)
@@ -141,7 +156,11 @@ class Analysis:
         starts = buckets(scope.window, unit)
         edges = [epoch_milliseconds(start) for start in starts]
         cells = await self._repository.snapshot_cells(workspace.id, scope)
-        counted = await self._repository.series(workspace.id, scope, cells, edges, metrics)
+        counted = await self._stretches.ask(
+            workspace.id,
+            (scope, unit, tuple(metrics), self._repository.merged_through(workspace.id)),
+            partial(self._repository.series, workspace.id, scope, cells, edges, metrics),
+        )
         reported = _reported_per_bucket(cells, scope, starts)
         zone = ZoneInfo(scope.window.timezone)
         undated = unit == "hour" and bool(cells.counts)
@@ -167,35 +186,98 @@ class Analysis:
         """Numbers of all campaigns with activity, of their channels and of everything, with exact uniques each."""
         groups = await self._groups(workspace, days)
         scope = _scope(groups, days, workspace, campaigns=True)
+        known = await self._integers(workspace, groups.roots, days, groups.left_out)
+        roots = len(groups.roots)
+        question = (scope.only(range(roots, len(scope.channels))), self._repository.merged_through(workspace.id))
+        together, moment = self._unions.recall(workspace.id, question), self._unions.moment
+        asked = range(len(scope.channels) if together is None else roots)  # one question for all of them
+        moving = scope.only(number for number in asked if number not in known)
         cells = await self._repository.snapshot_cells(workspace.id, scope)
-        roots = scope.only(range(len(groups.roots)))
-        tallies = await self._tallied(workspace, scope, roots, groups.roots, cells, attribution)
+        tallies = await self._tallied(workspace, moving, groups.roots, known, cells, attribution)
+        if together is None:
+            together = {number: dict(tallies[number].counts) for number in range(roots, len(tallies))}
+            self._unions.keep(workspace.id, question, moment, together)
+        else:
+            for number, counts in together.items():
+                tallies[number].counts = dict(counts)
         _add_reported(tallies, groups, cells, attribution)
-        for number, root in enumerate(groups.roots):
-            for place in (groups.channel_number(root.channel), len(tallies) - 1):
-                tallies[place].add_conversions(tallies[number])
+        _add_up_conversions(groups, tallies)
         return _totals(groups, tallies, workspace)
+
+    async def compared(
+        self, workspace: Workspace, days: Window, attribution: Attribution, rates: Collection[str]
+    ) -> GroupTotals:
+        """Everything as in `totals`, without users, and with these rates: what another range of days is compared with.
+
+        Sums of campaigns, so nothing is asked about those whose integers are known; but for channels of which one of
+        the rates counts users.
+        """
+        groups = await self._groups(workspace, days)
+        scope = _scope(groups, days, workspace, campaigns=True)
+        known = await self._integers(workspace, groups.roots, days, groups.left_out)
+        together = {groups.channel_number(channel) for channel in groups.channels if _counts_users(channel, rates)}
+        moving = scope.only({*range(len(groups.roots)), *together} - known.keys())
+        cells = await self._repository.snapshot_cells(workspace.id, scope)
+        tallies = await self._tallied(workspace, moving, groups.roots, known, cells, attribution)
+        for number, root in enumerate(groups.roots):
+            for place in {groups.channel_number(root.channel), len(tallies) - 1} - together:
+                for metric, pair in tallies[number].counts.items():
+                    tallies[place].count(metric, Pair(pair.total, 0))
+        _add_reported(tallies, groups, cells, attribution)
+        _add_up_conversions(groups, tallies)
+        everything = _totals(groups, tallies, workspace).everything
+        return msgspec.structs.replace(
+            everything,
+            total={key: value for key, value in everything.total.items() if key in COUNTS or key in rates},
+            unique={},
+            fractions={key: parts for key, parts in everything.fractions.items() if key in rates},
+        )
+
+    async def _integers(
+        self, workspace: Workspace, campaigns: Sequence[Campaign], days: Window, without: Set[str] = frozenset()
+    ) -> dict[int, Overall]:
+        """The campaigns that are answered from integers now, by number; not those for which one of `without` counts."""
+        if len(campaigns) > SETTLED_AT_ONCE:
+            return {}
+        entries = await self._numbers.entries(workspace, campaigns)
+        found = {
+            number: Overall.of(entries[campaign.campaign_id], days)
+            for number, campaign in enumerate(campaigns)
+            if campaign.campaign_id in entries and without.isdisjoint(entries[campaign.campaign_id].setting.members)
+        }
+        return {number: known for number, known in found.items() if known is not None}
 
     async def _tallied(
         self,
         workspace: Workspace,
-        scope: Scope,
-        converting: Scope,
+        moving: Scope,
         campaigns: Sequence[Campaign],
+        known: Mapping[int, Overall],
         cells: Cells,
         attribution: Attribution,
-    ) -> list[_Tally]:
-        """Events of all targets, and conversions of the first ones, which are `campaigns`."""
+    ) -> list[Tally]:
+        """Events of all targets, and conversions of the first ones, which are `campaigns`.
+
+        Args:
+            moving: the targets that the log is asked about; `known` are the others.
+        """
         counts, attributed, credited = await asyncio.gather(
-            self._repository.counts(workspace.id, scope, cells),
-            self._repository.attributed_conversions(workspace.id, converting, cells, attribution),
-            self._credits.credited(workspace, campaigns, [(0,)] * len(campaigns), scope.window, attribution),
+            self._repository.counts(workspace.id, moving, cells),
+            self._repository.attributed_conversions(
+                workspace.id, moving.only(range(len(campaigns))), cells, attribution
+            ),
+            self._credits.credited(workspace, campaigns, [(0,)] * len(campaigns), moving.window, attribution),
         )
-        tallies = [_Tally() for _ in scope.channels]
+        tallies = [Tally() for _ in moving.channels]
         for (target, _, _, _, metric), pair in counts.items():
             tallies[target].count(metric, pair)
         for (target, *_, goal), (total, unique, paid) in attributed.items():
             tallies[target].convert(campaigns[target], goal, total, unique, paid)
+        for number, overall in known.items():
+            for metric, pair in overall.counts(moving.window).items():
+                tallies[number].count(metric, pair)
+            for goal, (total, unique, paid) in overall.attributed(moving.window, attribution).items():
+                tallies[number].convert(campaigns[number], goal, total, unique, paid)
         for (target, *_, goal), found in credited.items():
             tallies[target].convert(campaigns[target], goal, found.total, found.unique, found.revenue)
         return tallies
@@ -208,14 +290,41 @@ class Analysis:
         known = dict(self._campaigns.get_many(workspace_id, sorted(active)))
         parents = {item.parent_id for item in known.values() if item.parent_id is not None} - known.keys()
         known.update(self._campaigns.get_many(workspace_id, sorted(parents)))
-        return _Groups([item for item in known.values() if item.has_stats])
+        return _Groups([item for item in known.values() if item.has_stats], active)
+
+
+def _series_of(known: Overall, days: Window, unit: SeriesUnit, metrics: Sequence[str]) -> Series:
+    """A series of a campaign from its integers; stretches are whole days."""
+    zone = ZoneInfo(days.timezone)
+    starts = [start.astimezone(zone) for start in buckets(days, unit)]
+    ends = [start.date() - timedelta(days=1) for start in starts[1:]]
+    points = []
+    for start, last in zip(starts, [*ends, days.last], strict=True):
+        counts = known.counts(window(start.date(), last, days.timezone))
+        points.append(Point(start, {metric: counts.get(metric, ZERO) for metric in metrics}))
+    return Series(unit, tuple(points), False)
+
+
+def _counts_users(channel: str, rates: Collection[str]) -> bool:
+    ratios = [ratio for key in rates if (ratio := RATES[key].ratio(channel)) is not None]
+    terms = [term for ratio in ratios for term in (ratio.numerator, ratio.denominator, ratio.untracked)]
+    return any(term is not None and term.unique for term in terms)
+
+
+def _add_up_conversions(groups: _Groups, tallies: Sequence[Tally]) -> None:
+    """Channels and everything have the conversions of their campaigns."""
+    for number, root in enumerate(groups.roots):
+        for place in (groups.channel_number(root.channel), len(tallies) - 1):
+            tallies[place].add_conversions(tallies[number])
 
 
 class _Groups:
     """Campaigns with activity by what they belong to. Targets: the roots, their channels, everything."""
 
-    def __init__(self, campaigns: Iterable[Campaign]) -> None:
+    def __init__(self, campaigns: Iterable[Campaign], active: Set[str]) -> None:
         self.members = list(campaigns)
+        self.left_out = active - {item.campaign_id for item in self.members}
+        """Campaigns with activity that count for nobody."""
         self.roots = [item for item in self.members if item.parent_id is None]
         self.roots.sort(key=lambda item: (item.created_at, item.campaign_id))
         self._numbers = {root.campaign_id: number for number, root in enumerate(self.roots)}
@@ -250,42 +359,7 @@ def _scope(groups: _Groups, days: Window, workspace: Workspace, *, campaigns: bo
     )
 
 
-class _Tally:
-    """What was found for one target."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, Pair] = {}
-        self.conversions = 0
-        self.converted = 0
-        self.revenue: dict[str, Decimal] = defaultdict(Decimal)
-
-    def count(self, metric: str, pair: Pair) -> None:
-        known = self.counts.get(metric, ZERO)
-        self.counts[metric] = Pair(known.total + pair.total, known.unique + pair.unique)
-
-    def convert(self, root: Campaign, goal: str, total: int, unique: int, paid: Decimal) -> None:
-        currency = next((item.revenue_currency for item in root.goals if item.name == goal), "")
-        self.conversions += total
-        self.converted += unique
-        if paid:
-            self.revenue[currency] += paid
-
-    def report(self, campaign: Campaign, cells: Cells, members: frozenset[str], attribution: str) -> None:
-        """Add what senders reported as numbers."""
-        sums = cells.sums(members, _ALL_TOGETHER, attribution)
-        for metric, pair in sums.counts.items():
-            self.count(metric, pair)
-        for goal, (total, unique, paid) in sums.goals.items():
-            self.convert(campaign, goal, total, unique, paid)
-
-    def add_conversions(self, other: _Tally) -> None:
-        self.conversions += other.conversions
-        self.converted += other.converted
-        for currency, paid in other.revenue.items():
-            self.revenue[currency] += paid
-
-
-def _add_reported(tallies: Sequence[_Tally], groups: _Groups, cells: Cells, attribution: str) -> None:
+def _add_reported(tallies: Sequence[Tally], groups: _Groups, cells: Cells, attribution: str) -> None:
     """Counts that senders reported as numbers."""
     reporting = {cell.campaign_id for cell in cells.each()}
     for member in groups.members:
@@ -293,7 +367,7 @@ def _add_reported(tallies: Sequence[_Tally], groups: _Groups, cells: Cells, attr
             continue
         number, own = groups.root_number(member), frozenset({member.campaign_id})
         tallies[number].report(groups.roots[number], cells, own, attribution)
-        for metric, pair in cells.sums(own, _ALL_TOGETHER, attribution).counts.items():
+        for metric, pair in cells.sums(own, ALL_TOGETHER, attribution).counts.items():
             for place in (groups.channel_number(member.channel), len(tallies) - 1):
                 tallies[place].count(metric, pair)
 
@@ -315,7 +389,7 @@ def _reported_per_bucket(cells: Cells, scope: Scope, starts: Sequence[datetime])
     return found
 
 
-def _totals(groups: _Groups, tallies: Sequence[_Tally], workspace: Workspace) -> Totals:
+def _totals(groups: _Groups, tallies: Sequence[Tally], workspace: Workspace) -> Totals:
     by_channel: dict[str, list[Campaign]] = defaultdict(list)
     for root in groups.roots:
         by_channel[root.channel].append(root)
@@ -330,7 +404,7 @@ def _totals(groups: _Groups, tallies: Sequence[_Tally], workspace: Workspace) ->
     return Totals(_everything(len(groups.roots), tallies[-1], channels.values()), channels, campaigns)
 
 
-def _group(channel: str, roots: Sequence[Campaign], tally: _Tally, workspace: Workspace) -> GroupTotals:
+def _group(channel: str, roots: Sequence[Campaign], tally: Tally, workspace: Workspace) -> GroupTotals:
     # Of a channel some of whose campaigns lack delivery tracking, the others have the deliveries to divide by.
     tracked = any(root.delivery_tracking for root in roots)
 
@@ -359,7 +433,7 @@ def _group(channel: str, roots: Sequence[Campaign], tally: _Tally, workspace: Wo
     )
 
 
-def _everything(campaigns: int, tally: _Tally, channels: Iterable[GroupTotals]) -> GroupTotals:
+def _everything(campaigns: int, tally: Tally, channels: Iterable[GroupTotals]) -> GroupTotals:
     """A rate over several channels is the sum of their numerators over the sum of their denominators."""
     fractions: dict[str, tuple[int, int]] = {}
     for channel in channels:

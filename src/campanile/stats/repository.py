@@ -140,6 +140,10 @@ class StatsRepository:
         """What has been written to, if this process sees all of it."""
         return self._engine.movements
 
+    def merged_through(self, workspace: str) -> int | None:
+        """The sequence up to which answers see merges of users; None where there are none."""
+        return self._engine.merged_through(workspace)
+
     async def active(self, workspace: str, window: Window, since: int) -> tuple[set[str], int]:
         """Ids of campaigns with an event or a snapshot in the window stored after a sequence, and the highest sequence
         among those; 0 without any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -37,6 +37,10 @@ class Counting(Protocol):
     """Counts; the analysis service."""
 
     async def totals(self, workspace: Workspace, days: Window, attribution: Attribution) -> Totals: ...
+
+    async def compared(
+        self, workspace: Workspace, days: Window, attribution: Attribution, rates: Collection[str]
+    ) -> GroupTotals: ...
 
     async def channel_series(
         self, workspace: Workspace, days: Window, unit: SeriesUnit, metrics: Sequence[str]
@@ -113,7 +117,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverviewPages:
-    """Read-only; every number is counted when it is asked for."""
+    """Read-only; every number is what would be counted when it is asked for."""
 
     def __init__(self, numbers: Counting, campaigns: Campaigns, reports: Reports) -> None:
         self._numbers = numbers
@@ -123,14 +127,14 @@ class OverviewPages:
     async def overview(self, workspace: Workspace, view: View, now: datetime) -> Overview:
         totals, before, series, attention = await asyncio.gather(
             self._numbers.totals(workspace, view.window, view.attribution),
-            self._numbers.totals(workspace, view.before, view.attribution),
+            self._numbers.compared(workspace, view.before, view.attribution, TILE_RATES),
             self._numbers.channel_series(workspace, view.window, view.unit, SERIES_METRICS),
             self._alerts(workspace, now),
         )
         ranked = rank(totals)
         return Overview(
             totals=totals,
-            tiles=tiles(totals.everything, before.everything),
+            tiles=tiles(totals.everything, before),
             revenue=sorted(totals.everything.revenue.items()),
             channels=channel_rows(totals),
             series=series_table(series[""], SERIES_METRICS, view.metric_type),
@@ -173,9 +177,11 @@ _TILES: tuple[tuple[str, bool, bool], ...] = (
     ("unsubscribe", False, False),
 )
 """Key, whether it is a rate, whether more is better."""
+TILE_RATES = [key for key, is_rate, _ in _TILES if is_rate]
 
 
 def tiles(now: GroupTotals, before: GroupTotals) -> list[Tile]:
+    """Nothing is said about the users of the period before."""
     found = []
     for key, is_rate, more_is_better in _TILES:
         value, earlier = now.total.get(key, 0), before.total.get(key, 0)
