@@ -39,7 +39,9 @@ class WrittenRows:
         self.asked: list[Any] = []
         self.made = 0
 
-    def sheets(self, workspace: Workspace, spec: ReportSpec, days: Window, as_of: int) -> Iterator[Sheet]:
+    def sheets(
+        self, workspace: Workspace, spec: ReportSpec, days: Window, as_of: int, *, at_once: int | None = None
+    ) -> Iterator[Sheet]:
         self.asked.append((workspace.id, days.first, days.last, as_of))
         for scope in spec.channels:
             warning = ReportWarning(code="no_campaign_id", message="A sentence.", channel=scope.channel)

@@ -26,7 +26,9 @@ PREVIEW_SECONDS = 10.0
 class Rows(Protocol):
     """The service of rows."""
 
-    def sheets(self, workspace: Workspace, spec: ReportSpec, days: Window, as_of: int) -> Iterator[Sheet]: ...
+    def sheets(
+        self, workspace: Workspace, spec: ReportSpec, days: Window, as_of: int, *, at_once: int | None = None
+    ) -> Iterator[Sheet]: ...
 
 
 class PreviewSheet(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,7 @@ class PreviewService:
         zone = workspace.settings.timezone if spec.schedule is None else spec.schedule.time_zone
         days = resolve(spec.period, self._clock.now().astimezone(ZoneInfo(zone)).date(), workspace.settings.timezone)
         sheets, warnings = [], []
-        for sheet in self._rows.sheets(workspace, spec, days, self._as_of(workspace.id)):
+        for sheet in self._rows.sheets(workspace, spec, days, self._as_of(workspace.id), at_once=PREVIEW_ROWS):
             rows = self._first_rows(sheet, end)
             if rows is None:
                 message = f"{sheet.channel}: no rows are shown because counting them takes too long."

@@ -106,12 +106,16 @@ class RowsService:
         self._campaigns = campaigns
         self._credits = credits
 
-    def sheets(self, workspace: Workspace, spec: ReportSpec, days: Window, as_of: int) -> Iterator[Sheet]:
+    def sheets(
+        self, workspace: Workspace, spec: ReportSpec, days: Window, as_of: int, *, at_once: int | None = None
+    ) -> Iterator[Sheet]:
         """One sheet per selected channel, in the order of files.
 
         Args:
             days: the window of the run.
             as_of: the sequence of the last group of events that the run sees, see `reports.as_of`.
+            at_once: campaigns that are looked at together, if not as many as files want: whoever wants the first rows
+                only need not wait for others.
 
         Raises:
             EngineUnavailable: the event store cannot be read. QuestionTimeout: a single campaign is too large for
@@ -130,7 +134,7 @@ class RowsService:
             late = self._converting(workspace, candidates, columns.needs(), days, counted, as_of)
             choice = choose(candidates, spec, selection, days, counted.keys() | late, labels)
             warnings = [] if place else list(_selection_warnings(spec, everything, unknown))
-            yield self._sheet(workspace, spec, columns, choice, days, as_of, counted, warnings)
+            yield self._sheet(workspace, spec, columns, choice, days, as_of, counted, warnings, at_once)
 
     def _converting(
         self,
@@ -167,6 +171,7 @@ class RowsService:
         as_of: int,
         counted: Mapping[str, Activity | None],
         warnings: list[ReportWarning],
+        at_once: int | None,
     ) -> Sheet:
         warnings.extend(columns.warnings())
         if spec.splits.parent_totals and spec.splits.child and any(len(target.members) > 1 for target in targets):
@@ -175,7 +180,9 @@ class RowsService:
         counter = _Counter(
             self._repository, self._campaigns, self._credits, workspace, spec, columns, days, as_of, counted, warnings
         )
-        return Sheet(columns.channel, columns.columns(), counter.batches(targets), warnings)
+        return Sheet(
+            columns.channel, columns.columns(), counter.batches(targets, at_once or TARGETS_PER_BLOCK), warnings
+        )
 
 
 class _Counter:
@@ -209,8 +216,8 @@ class _Counter:
         self._warnings = warnings
         self._uniques_added = False
 
-    def batches(self, targets: Sequence[Target]) -> Iterator[Batch]:
-        for chosen in _chunks(targets, TARGETS_PER_BLOCK):
+    def batches(self, targets: Sequence[Target], at_once: int) -> Iterator[Batch]:
+        for chosen in _chunks(targets, at_once):
             block = self._block(chosen)
             for portion in self._portions(block):
                 batch = self._count(block, portion)
