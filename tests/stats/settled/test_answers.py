@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from campanile.clock import FixedClock
 from campanile.engine import Engine
 from campanile.kit.times import window
+from campanile.stats.settled import reading
 from campanile.stats.settled.repository import SettledRepository
 from campanile.stats.settled.service import SettledAnswers
 from tests.oracle import model
@@ -34,6 +35,20 @@ def _settled(engine: Engine) -> Iterator[SettledAnswers]:
     answers = SettledAnswers(SettledRepository(engine), FixedClock(NOW), after=0)
     yield answers
     answers.close()
+
+
+FEW_DAYS: dict[str, tuple[dict[str, int], int]] = {
+    "bytes": ({"UInt64": 1, "UInt128": 2, "UInt256": 32}, 64),
+    "bits": ({}, 64),
+    "lists": ({}, 0),
+}
+
+
+def few_days(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Count campaigns of few days in one of the ways that the number of days allows."""
+    wide, mask_days = FEW_DAYS[how]
+    monkeypatch.setattr(reading, "WIDE", wide)
+    monkeypatch.setattr(reading, "MASK_DAYS", mask_days)
 
 
 def entries(settled: SettledAnswers, past: model.Workspace, name: str) -> dict[int, Any]:
@@ -87,8 +102,7 @@ def test_any_range_of_any_past(engine: Engine, settled: SettledAnswers) -> None:
 def test_campaigns_of_many_days_answer_for_ranges_up_to_their_horizon(
     chdb_engine: Engine, monkeypatch: pytest.MonkeyPatch, history: History, horizon: int, data: st.DataObject
 ) -> None:
-    mask_days = data.draw(st.sampled_from([0, 64]), "days that are bits")
-    monkeypatch.setattr("campanile.stats.settled.repository.MASK_DAYS", mask_days)
+    few_days(monkeypatch, data.draw(st.sampled_from(list(FEW_DAYS)), "how few days are counted"))
     repository = SettledRepository(chdb_engine, whole_days=2, horizon_days=horizon)
     settled = SettledAnswers(repository, FixedClock(NOW), after=0)
     try:
@@ -183,6 +197,27 @@ def test_where_others_write_a_campaign_is_left_to_the_log_until_it_has_events_th
         assert entries(settled, past, "w").keys() == {0}
     finally:
         settled.close()
+
+
+@pytest.mark.parametrize("times", [255, 256, 600])
+def test_one_user_a_day_may_be_active_any_number_of_times(
+    chdb_engine: Engine, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    past = past_of(
+        *(event(number, "open", 3) for number in range(times)), event(1000, "open", 4), event(1001, "open", 4, "v")
+    )
+    write(chdb_engine, "w", past.events)
+    found = {}
+    for how in FEW_DAYS:
+        settled = SettledAnswers(SettledRepository(chdb_engine), FixedClock(NOW), after=0)
+        try:
+            few_days(monkeypatch, how)
+            entries(settled, past, "w")
+            found[how] = entries(settled, past, "w")[0].integers.counts
+            compare(chdb_engine, settled, past, "w", FIRST, LAST)
+        finally:
+            settled.close()
+    assert found["bytes"] == found["bits"] == found["lists"]
 
 
 def test_another_setting_needs_other_integers(engine: Engine, settled: SettledAnswers) -> None:

@@ -26,7 +26,7 @@ from campanile.stats.settled.service import SettledAnswers
 from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
-from tests.stats.settled.test_answers import FIRST, LAST, compare, entries, event, past_of
+from tests.stats.settled.test_answers import FEW_DAYS, FIRST, LAST, compare, entries, event, few_days, past_of
 from tests.support.log import campaign_of, workspace_of, write
 
 pytestmark = pytest.mark.slow
@@ -160,7 +160,7 @@ FAMILY = model.Workspace(
 @pytest.mark.parametrize("seed", range(3))
 def test_grown_integers_are_those_of_the_log(engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = Random(seed)
-    monkeypatch.setattr("campanile.stats.settled.repository.MASK_DAYS", chance.choice((0, 64)))
+    few_days(monkeypatch, chance.choice(list(FEW_DAYS)))
     events = random_events(chance, 240)
     log = Log(engine, "w", FAMILY)
     grown = 0
@@ -192,7 +192,7 @@ def test_golden_numbers_in_parts(engine: Engine, name: str) -> None:
                 compare(engine, settled, past, "w", first, last)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories(), data=st.data())
 def test_any_past_in_any_parts(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, history: History, data: st.DataObject

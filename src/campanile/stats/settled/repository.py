@@ -22,8 +22,6 @@ WHOLE_DAYS = 400
 """Days up to which a campaign is kept for ranges of any length: pairs of days grow with their square."""
 HORIZON_DAYS = 100
 """Longest range for which campaigns of more days are kept; longer ones are answered from the log."""
-MASK_DAYS = 64
-"""Days that are bits of one number."""
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 UNBOUNDED = 1 << 53
 """Milliseconds; in place of a horizon."""
@@ -179,8 +177,7 @@ class SettledRepository:
             return None
         levels = levels_of(setting.channel, platforms, fresh.places)
         parts = [part._replace(levels=levels, places=fresh.places)]
-        counts = reading.first_counts(parts) if len(days) <= MASK_DAYS else reading.counts(parts)
-        (integers,) = reading.integers(parts, [fresh], counts)
+        (integers,) = reading.integers(parts, [fresh], reading.first_counts(parts))
         if integers is None:
             return None
         return Settled(setting, ground.mark, ground.moment, fresh.extent, levels, integers, horizon)
