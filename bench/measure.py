@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import statistics
@@ -83,13 +84,16 @@ def _processor_seconds(pids: Iterable[int]) -> float:
 
 def resident_mebibytes(pid: int) -> int:
     """Memory of a process and its children as the operating system counts it."""
-    pids = [pid, *(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    pids = [pid]
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):  # a child belongs to the thread that started it
+        with contextlib.suppress(OSError):  # the thread has ended
+            pids.extend(map(int, children.read_text().split()))
     return sum(_resident_kibibytes(each) for each in pids) // 1024
 
 
 def _resident_kibibytes(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0)  # 0: it has just ended
 
 
 def machine() -> str:
