@@ -150,7 +150,8 @@ def test_nothing_is_made_before_all_has_stood_still(chdb_engine: Engine) -> None
 
 def test_memory_is_bounded(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credits, "MEMORY_BYTES", 1)
-    levels = {campaign.campaign_id: [0] for campaign in asking.batch.campaigns}
+    some = [campaign.campaign_id for campaign in asking.batch.campaigns if campaign.goals][:8]
+    levels = {name: [0] for name in some}
     days = days_of(asking.scene, Random(1))
     expected = asking.batch.expected("CLICK_THROUGH", levels, days)
     for _ in range(2):
