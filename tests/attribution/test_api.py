@@ -25,10 +25,7 @@ CONTROL_RATES = {"ccg_cvr": "campaign_control_group", "gcg_cvr": "global_control
 MEMBERS = ("total", "unique", "revenue")
 
 
-ON_CLUSTER = (
-    "edge_late_touch_moves_credit", "edge_merge_collapses_unique", "edge_multiple_goals", "edge_parent_and_children",
-    "edge_user_merge", "lim_campaigns_3_control_group", "uplift_positive",
-)  # fmt: skip
+ON_CLUSTER = ("edge_merge_collapses_unique", "edge_parent_and_children", "lim_campaigns_3_control_group")
 """Examples that go all the way on two shards as well; `test_golden` asks the engine about every one."""
 
 
