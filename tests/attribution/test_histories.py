@@ -95,7 +95,7 @@ def run(engine: Engine, total: int, capsys: Any) -> None:
 
 
 def some_kinds(engine: Engine) -> Sequence[Attribution]:
-    """On a cluster one of the types for which the last touch of all campaigns wins, and one for which each has its own."""
+    """On a cluster one type in which the last touch of all campaigns wins, and one in which each has its own."""
     return ("VIEW_THROUGH", "TOTAL_CONVERSIONS") if engine.shared else ATTRIBUTIONS
 
 
