@@ -157,7 +157,7 @@ FAMILY = model.Workspace(
 )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("engine", "seed"), [("chdb", 0), ("chdb", 1), ("cluster", 2)], indirect=["engine"])
 def test_grown_integers_are_those_of_the_log(engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = Random(seed)
     few_days(monkeypatch, chance.choice(list(FEW_DAYS)))
