@@ -77,8 +77,8 @@ SECTIONS = {
         lambda small: live.run(seconds=2, rounds=1, rate=2_000, before=20_000) if small else live.run(),
         (
             "A query's time begins when it is due, so one that waits for another counts in full.",
-            "Five of the twenty campaigns get the events; a page has two or three of them. Before the time is taken, pages "
-            "are asked for until they come quickly, for twenty seconds at most.",
+            "Five of the twenty campaigns get the events; a page has two or three of them. Before the time is "
+            "taken, pages are asked for until they come quickly, for twenty seconds at most.",
             "The client and the server share the two processors.",
         ),
     ),
