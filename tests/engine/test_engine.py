@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import pytest
 
 from campanile.engine import Engine, EngineError, open_engine
 from campanile.engine import engine as engine_module
-from campanile.engine.chdb import MERGE_NICENESS, MERGE_THREADS, ChdbEngine
 from campanile.engine.clickhouse import MAX_LIST_ITEMS, parse_address
 from campanile.engine.lock import FolderLock, lock_holder
 from campanile.engine.questions import parse_question
@@ -130,15 +128,6 @@ def test_a_workspace_is_needed(engine: Engine) -> None:
 def test_a_refused_statement_is_an_engine_error(asked: Any) -> None:
     with pytest.raises(EngineError):
         asked("-- keys: x\nSELECT no_such_column AS x FROM {{events}}")
-
-
-def test_merges_yield_to_those_who_wait(engine: Engine) -> None:
-    if not isinstance(engine, ChdbEngine):
-        pytest.skip("the nodes of a cluster are their own")
-    engine.append("events", rows(1))
-    names = {int(task.name): (task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
-    niceness = {os.getpriority(os.PRIO_PROCESS, thread) for thread, name in names.items() if name == MERGE_THREADS}
-    assert niceness == {min(19, os.getpriority(os.PRIO_PROCESS, os.getpid()) + MERGE_NICENESS)}
 
 
 def test_migrations_are_applied_once(engine: Engine) -> None:

@@ -44,7 +44,6 @@ class ChdbEngine(Engine):
         self._writing = threading.Lock()
         self._closing = threading.Lock()
         self._closed = False
-        self._merges_yield = False
         self._handles = handles
         try:
             self._spool.mkdir(exist_ok=True)
@@ -126,9 +125,6 @@ class ChdbEngine(Engine):
             with pa.OSFile(path, "wb") as file, ipc.new_file(file, rows.schema) as writer:
                 writer.write_table(rows.combine_chunks())
             with self._write() as client:
-                if not self._merges_yield:  # the threads are there by now, and stay
-                    _yield_to_others(MERGE_THREADS)
-                    self._merges_yield = True
                 client.command(
                     f"INSERT INTO {DATABASE}.{table} ({columns}) FROM INFILE '{path}' SETTINGS {settings} FORMAT Arrow"
                 )
@@ -173,12 +169,6 @@ class ChdbEngine(Engine):
             yield self._writer
 
 
-MERGE_THREADS = "MergeMutate"
-"""Name of the engine's threads that merge parts."""
-MERGE_NICENESS = 5
-"""Of those threads: whoever waits for an answer or an acknowledgement gets three times their share of a processor.
-With less, parts would pile up where events come in without a pause."""
-
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Largest statement, in bytes: questions carry id lists."""
 
@@ -199,15 +189,6 @@ def _translated() -> Iterator[None]:
         if getattr(error, "code", None) == _TIMEOUT_CODE:
             raise QuestionTimeout("the question took too long") from error
         raise EngineError(f"the engine refused a statement: {_first_line(error)}") from error
-
-
-def _yield_to_others(name: str) -> None:
-    """Lower the priority of the threads of this process that have a name, where the system counts by thread."""
-    priority = os.getpriority(os.PRIO_PROCESS, os.getpid()) + MERGE_NICENESS
-    for task in Path("/proc/self/task").glob("*"):
-        with contextlib.suppress(OSError):  # it has ended
-            if (task / "comm").read_text().strip() == name:
-                os.setpriority(os.PRIO_PROCESS, int(task.name), priority)
 
 
 def _first_line(error: BaseException) -> str:
