@@ -21,8 +21,8 @@ BIN := .venv/bin
 # Arguments for the command behind a target: make demo ARGS="--port 9000"
 ARGS ?=
 # Test processes side by side; each has servers of its own.
-WORKERS ?= 2
-PYTEST := $(BIN)/pytest -p no:schemathesis -n $(WORKERS) --dist loadfile
+WORKERS ?= 3
+PYTEST := $(BIN)/pytest -p no:schemathesis -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16

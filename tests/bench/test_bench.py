@@ -9,6 +9,8 @@ import pytest
 from bench.report import RECORDED, REPORT, page, read_recorded
 from bench.sections import SECTIONS
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_page_says_what_was_recorded() -> None:
     assert REPORT.read_text(encoding="utf-8") == page(read_recorded(RECORDED))

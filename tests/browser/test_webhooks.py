@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 30.0
-"""Seconds to wait for something to appear."""
-
 
 def shown_deliveries(page: Page, count: int) -> Locator:
     """The rows of a webhook's deliveries, once there are so many: they are written down in the background."""
@@ -29,7 +26,7 @@ def shown_deliveries(page: Page, count: int) -> Locator:
         page.reload()
         return rows.count() == count
 
-    wait_until(arrived, seconds=PATIENCE, what="the list of deliveries")
+    wait_until(arrived, what="the list of deliveries")
     return rows
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.campaigns.schemas import Campaign, CampaignHint
@@ -26,6 +26,7 @@ from tests.campaigns.samples import (
     listing,
     simple,
 )
+from tests.support.sampling import examples
 
 
 def test_parallel_registration_creates_one(
@@ -120,7 +121,7 @@ HINTS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25)
 @given(st.lists(st.lists(HINTS, max_size=4), max_size=5), st.data())
 def test_the_split_into_batches_and_processes_does_not_matter(
     workspaces: WorkspaceService, metadata: Metadata, clock: FixedClock, batches: list[list[CampaignHint]], data: Any

@@ -155,7 +155,7 @@ class ConsumerProcess(Campanile):
 
     def wait_for_batches(self, count: int) -> None:
         target = self.batches() + count
-        wait_until(lambda: self.batches() >= target, self._process, seconds=30, what="campanile consume")
+        wait_until(lambda: self.batches() >= target, self._process, what="campanile consume")
 
     def finish(self) -> int:
         """Wait until it ends by itself; its exit code."""
@@ -296,7 +296,7 @@ def test_a_broker_that_comes_back_is_read_on(
     process.start()
     process.wait_for_batches(1)
     nats_running.stop()
-    wait_until(lambda: "broker_not_ready" in process.log.read_text(), seconds=20, what="a remark in the log")
+    wait_until(lambda: "broker_not_ready" in process.log.read_text(), what="a remark in the log")
     nats_running.start()
     desk.publish(records(event(2)))
     process.wait_for_batches(1)
@@ -373,5 +373,5 @@ def test_a_broker_that_is_not_there_is_named_and_a_signal_ends_the_waiting(
     address = f"127.0.0.1:{port}" if flag == "--kafka" else f"nats://127.0.0.1:{port}"
     process = ConsumerProcess(tmp_path / "alone", server, shop, flag, address, "--errors", str(tmp_path / "errors"))
     process.start()
-    wait_until(lambda: "broker_not_ready" in process.log.read_text(), seconds=20, what="a remark in the log")
+    wait_until(lambda: "broker_not_ready" in process.log.read_text(), what="a remark in the log")
     assert process.end() == 0

@@ -24,6 +24,8 @@ from tests.campaigns.samples import simple
 from tests.support.log import write
 from tests.support.processes import free_ports
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(data_folder: Path) -> Settings:

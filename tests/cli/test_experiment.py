@@ -18,6 +18,8 @@ from campanile.client import Client
 from campanile.experiments.schemas import Experiment
 from tests.experiments.counted import EVERYBODY, GROUP, answer
 
+pytestmark = pytest.mark.slow
+
 ARMS = {("", ""): 8000, ("", "variation_1"): 4000, ("", "variation_2"): 4000, (GROUP, ""): 2000}
 BUYERS = {("", ""): 800, ("", "variation_1"): 300, ("", "variation_2"): 500, (GROUP, ""): 100}
 Run = Callable[..., str]

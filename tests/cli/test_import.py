@@ -25,6 +25,8 @@ from campanile.errors import InvalidInput
 from tests.cli.fake_server import FakeServer, running
 from tests.support.processes import wait_until
 
+pytestmark = pytest.mark.slow
+
 ROWS = 1_000
 
 
@@ -302,7 +304,7 @@ def test_ctrl_c_ends_it_at_once_even_while_it_waits(server: FakeServer, file: Pa
         server.url, "--key", "secret-key", "--batch", "100", "--jobs", "1", "--progress", "none",
     ]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        wait_until(lambda: len(server.requests) > 4, process, seconds=30, what="campanile import")
+        wait_until(lambda: len(server.requests) > 4, process, what="campanile import")
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=20)
     assert process.returncode == 130

@@ -165,7 +165,7 @@ def test_an_import_survives_the_death_of_the_server(server: Server, shop: Creden
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     state = states.state_path(path)
-    wait_until(state.exists, process, seconds=60, what="campanile import")
+    wait_until(state.exists, process, what="campanile import")
     server.kill()
     server.start()
     output, _ = process.communicate(timeout=240)
@@ -181,7 +181,7 @@ def test_an_import_that_is_killed_ends_like_one_that_is_not(server: Server, shop
     command = [CAMPANILE, "import", *arguments, "--server", server.url, "--workspace", shop.workspace_id, "--key",
                shop.ingest_key, "--progress", "none"]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    wait_until(states.state_path(path).exists, process, seconds=60, what="campanile import")
+    wait_until(states.state_path(path).exists, process, what="campanile import")
     process.kill()
     process.wait()
     assert states.load(states.state_path(path)) is not None

@@ -24,6 +24,8 @@ from tests.reports.shops import open_shop
 from tests.reports.test_routes import Desk
 from tests.support.metadata import sqlite_metadata
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., int]
 
 

@@ -32,7 +32,7 @@ def server() -> Iterator[str]:
                 cwd=Path(__file__).parents[2],
             )
         try:
-            wait_until(lambda: b'"ready"' in log.read_bytes(), process, seconds=60, what=f"the server: {log}")
+            wait_until(lambda: b'"ready"' in log.read_bytes(), process, what=f"the server: {log}")
             yield f"http://127.0.0.1:{port}"
         finally:
             stop(process, gently=10)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.test_workspaces import Cli, cli
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["cli"]
 
 ANNA = "anna@example.com"

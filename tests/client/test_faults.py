@@ -29,6 +29,8 @@ from tests.client.faulty import (
     status,
 )
 
+pytestmark = pytest.mark.slow
+
 DAYS: dict[str, Any] = {"start_date": "2025-10-01", "end_date": "2025-10-20"}
 EVENTS = [{"event_id": f"e{number}", "type": "click", "user_id": "u"} for number in range(3)]
 TAKEN = {"received": 3, "accepted": 2, "duplicates": 0, "rejected": 1}

@@ -48,7 +48,7 @@ def test_nodes_die_with_a_killed_test_process() -> None:
     assert killed.returncode == -9, killed.stderr
     ports = killed.stdout.split()
     assert len(ports) == 2
-    wait_until(lambda: not _commands_with(set(ports)), seconds=10, what="the end of both nodes")
+    wait_until(lambda: not _commands_with(set(ports)), what="the end of both nodes")
 
 
 def _commands_with(words: set[str]) -> list[bytes]:

@@ -91,7 +91,7 @@ def finished_file(server: Server, owner: Credentials) -> str:
             state.update(client.get(f"/v1/report-runs/{run['id']}").json())
             return state["status"] in ("SUCCESSFUL", "FAILED")
 
-        wait_until(done, seconds=60, what="the report")
+        wait_until(done, what="the report")
         assert state["status"] == "SUCCESSFUL", state.get("error")
     name: str = state["file_name"]
     return name

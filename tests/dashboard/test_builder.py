@@ -23,6 +23,8 @@ from tests.dashboard.test_campaigns import document as campaign
 from tests.dashboard.test_campaigns import event
 from tests.reports.samples import DEFINITION, SMALL, changed, circumstances
 
+pytestmark = pytest.mark.slow
+
 MAIL = f"{22:024x}"
 NASTY = "<b data-broken-out>Öffnungen</b> 春 {{7*7}}"
 ALL = "all_interactions"

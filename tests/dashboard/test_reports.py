@@ -26,6 +26,8 @@ from tests.dashboard.test_campaigns import document, event
 from tests.reports.samples import changed
 from tests.stats.inprocess import basic
 
+pytestmark = pytest.mark.slow
+
 MAIL = f"{21:024x}"
 HEADER = "<b data-broken-out>Öffnungen</b> 春 {{7*7}}"
 DAILY: dict[str, Any] = {

@@ -13,6 +13,8 @@ from campanile.workspaces.schemas import WorkspaceSettings
 from tests.conftest import NOW
 from tests.dashboard.site import Site
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_switch_is_on_one_page() -> None:
     names = [switch.name for group in GROUPS for switch in group.switches]

@@ -111,7 +111,6 @@ def test_what_arrived_and_what_went_wrong(site: Site) -> None:
     assert report(site, hook_id, "wrong").status_code == 401
     wait_until(
         lambda: len(site.services.hooks.hooks.deliveries(site.id, hook_id, 9)) == 2,
-        seconds=30,
         what="the list of deliveries",
     )
     page = site.viewer.get(path).text

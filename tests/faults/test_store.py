@@ -38,7 +38,7 @@ def test_lost_nodes_refuse_and_come_back(nodes: Nodes, tmp_path: Path, lost: lis
             assert not sender.send(1000)
             assert_refused_clearly(sender.refusals)
             nodes.start(*lost)
-            wait_until(sender.resend, seconds=30, what="the store's return")
+            wait_until(sender.resend, what="the store's return")
             assert sender.send(200), sender.refusals
             assert sender.acknowledged == sender.sent
             assert reader.performance("TOTAL")["sent"] == len(sender.sent)

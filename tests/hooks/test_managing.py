@@ -15,6 +15,8 @@ from tests.hooks.served import APP_SECRET, PASSWORD, TOPIC, HookHouse, Poster, u
 from tests.intake.served import TIME, authorization, click
 from tests.intake.worlds import CAMPAIGN, rows
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_life_of_a_hook(house: HookHouse) -> None:
     async def scenario(send: Poster) -> None:

@@ -189,7 +189,7 @@ def test_while_the_store_is_down_deliveries_wait_on_disk_through_a_kill(world: W
             world.server.kill()
         world.server.start()
         assert world.post(world.delivery("sendgrid", path, strange, now), client)
-    wait_until(lambda: not world.parcels(), seconds=30, what="the replay of spooled deliveries")
+    wait_until(lambda: not world.parcels(), what="the replay of spooled deliveries")
     assert world.numbers() == expected(MESSAGES + LATE)
     house = world.houses["EMAIL"]
     with Client(world.server.url, house.workspace_id, house.manage_key) as client_of_house:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, settings
 
 from campanile.intake.event import Event
 from campanile.intake.limits import Limits
@@ -20,11 +19,6 @@ CAMPAIGN = "68e0c0ffee00000000000001"
 POLICY = Policy(workspace_id="ws1", pseudonym_key=b"pseudonym-key-for-tests")
 STRICT = msgspec.structs.replace(POLICY, strict=True)
 UNBOUNDED = msgspec.structs.replace(POLICY, limits=Limits(age=None, future=timedelta(days=9999)))
-
-
-def examples(count: int) -> settings:
-    """So many examples of a property, however slow the machine is."""
-    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def record(**changes: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campanile.intake import bulk
@@ -20,6 +20,7 @@ from campanile.intake.validate import Validator
 from campanile.intake.verdicts import ParsedBatch
 from tests.intake.served import TIME, click, ndjson
 from tests.intake.worlds import CAMPAIGN, NOW, OTHER_CAMPAIGN, workspace
+from tests.support.sampling import examples
 
 POLICY = Policy(workspace_id="w", pseudonym_key=b"p" * 32)
 
@@ -174,9 +175,7 @@ texts = st.one_of(
 )
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(300)
 @given(
     lines=st.lists(texts, max_size=12),
     strict=st.booleans(),
@@ -188,9 +187,7 @@ def test_any_body_gives_the_same_both_ways(lines: list[str], strict: bool, pii: 
     both_ways("\n".join(lines).encode("utf-8", "surrogatepass"), policy)
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(100)
 @given(st.lists(st.one_of(plain_records, records, st.sampled_from([1, "a\nb", [], {}, None])), min_size=1, max_size=8))
 def test_any_array_gives_the_same_both_ways(items: list[Any]) -> None:
     for indent in (None, 1):

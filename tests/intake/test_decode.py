@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from campanile.errors import CampanileError, InvalidInput, PayloadTooLarge, UnsupportedMediaType
 from campanile.intake.decode import BodyDecoder, Coding, body_format, content_coding
 from campanile.intake.limits import KIB, MAX_ZSTD_BLOCKS, MIB, Limits
-from tests.intake.parsing import examples
+from tests.support.sampling import examples
 
 LIMITS = Limits()
 SMALL = Limits(wire_bytes=1000, body_bytes=2000)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.clock import FixedClock
@@ -20,6 +20,7 @@ from campanile.intake.keys import event_key
 from tests.campaigns.samples import listing
 from tests.intake.served import Sender, Served, counts
 from tests.intake.worlds import CAMPAIGN, OTHER_CAMPAIGN, rows
+from tests.support.sampling import examples
 
 DAY = "2026-03-17"
 
@@ -199,7 +200,7 @@ statements = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25)
 @given(mode=st.sampled_from(["replace", "add"]), statements=statements)
 def test_any_order_and_repetition_gives_the_value_of_the_rules(
     served: Served, mode: str, statements: list[tuple[int, int, int, str]]

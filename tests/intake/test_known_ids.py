@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.intake.keys import Keys
 from campanile.intake.known_ids import KeyFilter, RecentKeys, Words, message_salt, salted, workspace_salt
+from tests.support.sampling import examples
 
 FALSE_HITS = 0.002
 """Most false hits of a filter of three layers."""
@@ -86,7 +87,7 @@ def test_old_keys_are_forgotten_and_memory_is_bounded() -> None:
     assert recent.size_bytes == 2 * 2_048 * 16
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3)), max_size=12), max_size=8))
 def test_recent_keys_agree_with_a_set(groups: list[list[tuple[int, int]]]) -> None:
     """Small numbers meet in the same slots all the time: collisions, wrap-around, repeated keys within a call."""

@@ -20,8 +20,9 @@ from campanile.intake.parse import parse_events
 from campanile.intake.records import _Document
 from campanile.intake.shapes import DEFAULT_FIELDS
 from campanile.intake.verdicts import CODES, ParsedBatch
-from tests.intake.parsing import CAMPAIGN, NOW, POLICY, custom, examples, ndjson, parsed, record
+from tests.intake.parsing import CAMPAIGN, NOW, POLICY, custom, ndjson, parsed, record
 from tests.intake.strange_json import documents, mutations
+from tests.support.sampling import examples
 
 GOLDEN = sorted((Path(__file__).parent.parent / "golden").glob("metrics_*.json"))
 BOM = b"\xef\xbb\xbf"

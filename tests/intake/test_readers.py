@@ -19,6 +19,8 @@ from campanile.intake.reading import Reading, ReadingOrder, read_events
 from tests.intake.served import click, ndjson
 from tests.intake.worlds import NOW, workspace
 
+pytestmark = pytest.mark.slow
+
 
 def order(body: bytes, *, atomic: bool = False, events: int = 10_000) -> ReadingOrder:
     policy = Policy(workspace_id="w", pseudonym_key=b"p" * 32, limits=Limits(events=events))

@@ -15,6 +15,8 @@ from campanile.errors import EngineUnavailable
 from tests.intake.served import BAD, Sender, Served, click, counts, ndjson
 from tests.intake.worlds import rows, stored_ids
 
+pytestmark = pytest.mark.slow
+
 # --- back-pressure
 
 

@@ -17,7 +17,8 @@ from campanile.errors import InvalidInput, PayloadTooLarge, Problem
 from campanile.intake.limits import IMPORT_LIMITS, Limits
 from campanile.intake.snapshots import ParsedSnapshots, Snapshot, SnapshotValue, parse_snapshots
 from campanile.intake.verdicts import CODES
-from tests.intake.parsing import CAMPAIGN, NOW, POLICY, examples, ndjson
+from tests.intake.parsing import CAMPAIGN, NOW, POLICY, ndjson
+from tests.support.sampling import examples
 
 SAMPLE: dict[str, Any] = {
     "snapshot_id": "fs-2025-10-09-1", "campaign_id": CAMPAIGN, "channel": "PUSH", "platform": "ANDROID",

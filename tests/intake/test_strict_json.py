@@ -13,8 +13,8 @@ from hypothesis import example, given
 from campanile.intake.limits import MAX_DEPTH, MAX_NUMBER
 from campanile.intake.strict_json import ExactReader, Malformed, fast, levels, lone_surrogate, may_hide_keys, number
 from campanile.intake.verdicts import Refused
-from tests.intake.parsing import examples
 from tests.intake.strange_json import documents, mutations
+from tests.support.sampling import examples
 
 GONE = object()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from campanile.intake import times
 from campanile.intake.times import calendar_day, instant
 from campanile.intake.verdicts import Refused
-from tests.intake.parsing import examples
+from tests.support.sampling import examples
 
 
 def at(*parts: int, ms: int = 0) -> datetime:

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.clock import FixedClock
@@ -23,6 +23,7 @@ from campanile.intake.snapshot_store import SnapshotStore
 from campanile.intake.snapshots import Snapshot, SnapshotValue
 from campanile.metadata import Metadata, open_metadata
 from tests.intake.worlds import CAMPAIGN, NOW, Campaigns, House, event, message, rows, workspace
+from tests.support.sampling import examples
 
 _owners = (f"w-{number}" for number in count())
 
@@ -158,7 +159,7 @@ facts = st.tuples(st.integers(0, 7), st.integers(0, 2), st.integers(0, 3)).map(
 deliveries = st.lists(st.lists(facts, min_size=1, max_size=4), min_size=1, max_size=5)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(first=deliveries, second=deliveries)
 def test_parallel_writers_store_no_id_and_no_message_twice(
     writers: list[House], first: list[list[Event]], second: list[list[Event]]

@@ -24,12 +24,12 @@ from tests.intake.parsing import (
     conversion,
     custom,
     event,
-    examples,
     record,
     refused,
     verdict,
     warnings,
 )
+from tests.support.sampling import examples
 
 
 def test_an_event_as_it_is_stored() -> None:

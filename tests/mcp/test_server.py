@@ -85,7 +85,7 @@ def _address(server: Server) -> Iterator[str]:
         except httpx.TransportError:
             return False
 
-    wait_until(ready, process, seconds=30, what="campanile mcp")
+    wait_until(ready, process, what="campanile mcp")
     yield f"http://127.0.0.1:{port}/mcp"
     stop(process, gently=10)
 

@@ -21,7 +21,7 @@ DAY = 24 * 3600
 ANSWER = Answer(207, b'{"status":"partial"}')
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def metadata(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> Iterator[Metadata]:
     url = f"sqlite:///{tmp_path}/m.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     opened = open_metadata(url)

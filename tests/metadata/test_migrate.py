@@ -15,6 +15,8 @@ from campanile.errors import ConfigurationError
 from campanile.metadata import Metadata, migrate, open_metadata, pending
 from campanile.metadata.models import Base
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def blank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Metadata]:

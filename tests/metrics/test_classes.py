@@ -18,6 +18,7 @@ from campanile.metrics.rows import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("possible", [ALL_BITS, ALL_BITS & ~IMPLIED])
 @pytest.mark.parametrize("bot_mode", ["off", "both", "adjusted_only"])
 def test_leaving_out_bits_changes_nothing(bot_mode: BotMode, possible: int) -> None:

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.campaigns.schemas import Campaign
@@ -43,6 +43,7 @@ from tests.oracle.histories import History, histories, platforms_of
 from tests.reports.past import Register, days_of, every_key, read, rows_service, spec_of
 from tests.support.attribution import service
 from tests.support.log import CREATED, Family, campaign_of, workspace_of, write
+from tests.support.sampling import examples
 
 pytestmark = pytest.mark.slow
 
@@ -272,13 +273,13 @@ def check_totals(
                 assert sum(totals[(name, key)] for name in family) == whole, key
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(history=histories(_REPORTED), splits=SPLITS)
 def test_rows_are_the_numbers_of_the_stats_api(chdb_engine: Engine, history: History, splits: Splits) -> None:
     check(chdb_engine, history, splits)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40)
 @given(data=st.data(), history=histories(_REPORTED), splits=SPLITS)
 def test_rows_take_reported_counts_as_the_stats_api_does(
     chdb_engine: Engine, data: st.DataObject, history: History, splits: Splits
@@ -286,7 +287,7 @@ def test_rows_take_reported_counts_as_the_stats_api_does(
     check(chdb_engine, history, splits, data.draw(reported_counts(history)))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6)
 @given(history=histories(_REPORTED), splits=SPLITS)
 def test_rows_are_the_same_on_a_cluster(cluster_engine: Engine, history: History, splits: Splits) -> None:
     check(cluster_engine, history, splits)

@@ -28,8 +28,8 @@ from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
 from tests.support.attribution import service
-from tests.support.engines import examples
 from tests.support.log import Family, campaign_of, workspace_of, write
+from tests.support.sampling import examples
 
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 UNITS: tuple[SeriesUnit, ...] = get_args(SeriesUnit)

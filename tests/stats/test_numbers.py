@@ -14,8 +14,8 @@ from campanile.stats.numbers import CampaignNumbers
 from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
-from tests.support.engines import examples
 from tests.support.log import measured, write
+from tests.support.sampling import examples
 
 pytestmark = pytest.mark.slow
 

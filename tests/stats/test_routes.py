@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from litestar import Litestar
 from litestar.di import Provide
@@ -28,6 +28,7 @@ from tests.http.apps import FixedIds, client_of
 from tests.http.gates import FakeGate, principal, workspace
 from tests.http.test_auth import basic
 from tests.stats.vectors import BODY, PATH
+from tests.support.sampling import examples
 
 
 class FakeStats:
@@ -410,7 +411,7 @@ BODIES = st.dictionaries(st.sampled_from([*BODY, "campaign_ids", "offset", "limi
 
 
 @given(BODIES.map(json.dumps) | ANYTHING.map(json.dumps) | st.text() | st.binary())
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_any_body_is_answered_with_200_or_400(content: str | bytes) -> None:
     call, gate = Call(), Gate()
     call.content = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
@@ -423,7 +424,7 @@ def test_any_body_is_answered_with_200_or_400(content: str | bytes) -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-@settings(deadline=None, max_examples=100)
+@examples(100)
 def test_any_credentials_are_answered_with_401(user: str, password: str) -> None:
     call, gate = Call(), Gate()
     call.headers["Authorization"] = basic(user, password)

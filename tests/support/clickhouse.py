@@ -17,7 +17,6 @@ CLUSTER = "campanile"
 NODES = 2
 STARTS = 3
 """Attempts: another process may take a port between our look and the server's bind."""
-START_SECONDS = 60
 LIBRARY = Path(__file__).parent.parent / "node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"
 
 CONFIG = """\
@@ -113,7 +112,7 @@ class Nodes:
         try:
             for index in indexes:
                 ready = partial(_answers, self.info.http_ports[index])
-                wait_until(ready, self._processes[index], seconds=START_SECONDS, what=f"ClickHouse node {index}")
+                wait_until(ready, self._processes[index], what=f"ClickHouse node {index}")
         except (Died, TimeoutError):
             self.kill(*indexes)
             raise

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hypothesis import settings
-
 from campanile.engine import Engine, open_engine
 from campanile.settings import Settings
 
@@ -27,16 +25,6 @@ for (text,) in client.query("SELECT toString(tuple(*)) FROM campanile.events").r
     print(text)
 client.close()
 """
-
-
-CLUSTER_SHARE = 4
-"""A question to a cluster costs several times what it costs embedded: so many times fewer random examples."""
-
-
-def examples(number: int, engine: Engine) -> settings:
-    """So many random examples on an embedded engine; fewer where the profile asks for fewer, or on a cluster."""
-    most = min(number, settings().max_examples)
-    return settings(max_examples=-(-most // CLUSTER_SHARE) if engine.shared else most)
 
 
 class EmbeddedEngine:

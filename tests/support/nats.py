@@ -31,7 +31,7 @@ class NatsServer:
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_until(self._answers, self._process, seconds=20, what="nats-server")
+        wait_until(self._answers, self._process, what="nats-server")
 
     def stop(self) -> None:
         if self._process is not None:

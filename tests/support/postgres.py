@@ -16,8 +16,6 @@ import psycopg
 
 from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder, stop, wait_until
 
-START_SECONDS = 60
-"""How long PostgreSQL may take to accept connections."""
 SUPERUSER = "campanile"
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -59,7 +57,7 @@ def postgres_server() -> Iterator[str]:
                 stderr=log,
             )
         try:
-            wait_until(lambda: _answers(url), process, seconds=START_SECONDS, what="postgres")
+            wait_until(lambda: _answers(url), process, what="postgres")
             yield url
         finally:
             process.send_signal(signal.SIGINT)  # fast shutdown; SIGTERM would wait for clients to leave

@@ -18,6 +18,9 @@ SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_FREE = 4 * 1024**3
 """Bytes that must be free before test data goes to memory instead of a disk."""
 
+PATIENCE = 120
+"""Seconds to wait for what should take a moment: a busy machine is no fault, and only a failure waits to the end."""
+
 
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that were free a moment ago, all different."""
@@ -33,7 +36,7 @@ class Died(RuntimeError):
 
 
 def wait_until(
-    ready: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, *, seconds: float, what: str
+    ready: Callable[[], bool], process: subprocess.Popen[bytes] | None = None, *, seconds: float = PATIENCE, what: str
 ) -> None:
     """Ask `ready` until it says yes.
 

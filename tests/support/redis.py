@@ -52,7 +52,7 @@ def _start(binary: str, folder: str) -> tuple[subprocess.Popen[bytes], int]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_until(partial(_answers, port), process, seconds=20, what="redis-server")
+            wait_until(partial(_answers, port), process, what="redis-server")
         except Died:
             if attempt == STARTS:
                 raise

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from tests.support.processes import DIE_WITH_PARENT, free_ports, stop, wait_until
 
-START_SECONDS = 60
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
 
 
@@ -27,7 +26,7 @@ def s3_server() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: _answers(port), process, seconds=START_SECONDS, what="the S3 server")
+        wait_until(lambda: _answers(port), process, what="the S3 server")
         yield f"http://127.0.0.1:{port}"
     finally:
         stop(process)

@@ -17,7 +17,6 @@ import httpx
 
 from tests.support.processes import DIE_WITH_PARENT, free_ports, stop, wait_until
 
-START_SECONDS = 60
 STOP_SECONDS = 20
 WITHOUT_FILE_POWERS = (*DIE_WITH_PARENT[:-1], "--bounding-set=-dac_override,-dac_read_search,-fowner", "--")
 """Prefix of a command started by root: like `DIE_WITH_PARENT`, and file permissions count."""
@@ -73,7 +72,7 @@ class Campanile(ABC):
                 start_new_session=True,
             )
         try:
-            wait_until(self.ready, self._process, seconds=START_SECONDS, what=f"campanile {self.command[0]}")
+            wait_until(self.ready, self._process, what=f"campanile {self.command[0]}")
         except (RuntimeError, TimeoutError) as error:
             self.kill()
             raise RuntimeError(f"{error}\n{self.log.read_text()[-4000:]}") from error

@@ -13,6 +13,8 @@ from tests.campaigns.companion import vectors
 from tests.stats.inprocess import InProcess, basic, running
 from tests.support.engines import EmbeddedEngine
 
+pytestmark = pytest.mark.slow
+
 V1, V5 = "/core-services/v1/campaigns", "/v5/campaigns/search"
 NEWSLETTER, SALE = "64a1b2c3d4e5f6a7b8c9d0a0", "64a1b2c3d4e5f6a7b8c9d0e1"
 BOTH = {"include_child_campaigns": True, "include_archive_campaigns": True}

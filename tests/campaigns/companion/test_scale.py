@@ -14,7 +14,7 @@ from campanile.campaigns.companion.service import CompanionService
 from campanile.clock import FixedClock
 from campanile.kit.times import epoch_milliseconds
 from campanile.metadata import Metadata
-from campanile.metadata.models import CampaignRow, ListedCampaignRow
+from campanile.metadata.models import Base, CampaignRow, ListedCampaignRow
 from campanile.workspaces.schemas import Workspace
 
 CAMPAIGNS = 100_000
@@ -56,9 +56,18 @@ def fill(connection: Connection, workspace_id: str) -> None:
             **shared, "name_key": f"campaign {number}", "own_name": True, "own_delivery_type": True, "tagged_as": name,
             "created": epoch_milliseconds(created), "sent": 0, "active": 0,
         })  # fmt: skip
-    # Rows that are returned are sent many per statement.
-    connection.execute(insert(CampaignRow).returning(CampaignRow.campaign_id), campaigns).all()
-    connection.execute(insert(ListedCampaignRow).returning(ListedCampaignRow.campaign_id), listed).all()
+    _write(connection, CampaignRow, campaigns)
+    _write(connection, ListedCampaignRow, listed)
+
+
+def _write(connection: Connection, table: type[Base], rows: list[dict[str, Any]]) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.execute(insert(table), rows)
+        return
+    cursor = connection.connection.cursor()
+    with cursor.copy(f"COPY {table.__tablename__} ({','.join(rows[0])}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(list(row.values()))
 
 
 def query(**body: Any) -> CampaignQuery:

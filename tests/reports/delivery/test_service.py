@@ -29,6 +29,8 @@ from tests.reports.runs.world import World
 from tests.support.metadata import sqlite_metadata
 from tests.support.processes import free_ports
 
+pytestmark = pytest.mark.slow
+
 SENDER = Sender(address="reports@example.com", subject="Ready", domain="example.com")
 MAIL = EmailDelivery(recipients=("a@example.com", "b@example.com"))
 

@@ -18,6 +18,8 @@ from tests.reports.download.asgi import ask
 from tests.reports.download.fixture import NOW, A, Answer, B, application
 from tests.reports.runs.world import World
 
+pytestmark = pytest.mark.slow
+
 KEY_A, KEY_B = "demo-campaign-key-A1", "demo-campaign-key-B2"
 NAME = "Report_-_test_20210217.zip"
 

@@ -75,7 +75,7 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
                 cwd=Path(__file__).parents[3],
             )
         try:
-            wait_until(lambda: b'"ready"' in log.read_bytes(), process, seconds=60, what=f"the server: {log}")
+            wait_until(lambda: b'"ready"' in log.read_bytes(), process, what=f"the server: {log}")
             yield number
         finally:
             stop(process, gently=10)

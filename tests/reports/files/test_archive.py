@@ -23,6 +23,8 @@ from campanile.reports.files.writing import RowLimit, SheetWriter
 from campanile.reports.schemas import FileFormat, ReportWarning
 from tests.reports.files.tables import COLUMNS, ROWS, archived, column, members, sheet
 
+pytestmark = pytest.mark.slow
+
 NOISE = random.Random(1).randbytes(CHUNK_BYTES)
 PIECES = [b"first\n", b"x" * (3 * CHUNK_BYTES), b"last\n"]
 

@@ -15,6 +15,8 @@ from campanile.reports.files.store import PART_BYTES, FileStore, FileUnreadable,
 from tests.support.processes import free_ports
 from tests.support.s3 import CREDENTIALS, make_bucket, s3_server
 
+pytestmark = pytest.mark.slow
+
 FILE, OTHER = "0123456789abcdef01234567", "fedcba9876543210fedcba98"
 FUTURE = datetime.now(UTC) + timedelta(days=2)  # objects are dated by the machine
 

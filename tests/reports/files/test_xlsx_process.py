@@ -22,6 +22,8 @@ from tests.reports.files.tables import COLUMNS, ROWS, archived, column, sheet
 from tests.reports.files.test_archive import Shelf, writer
 from tests.support.processes import wait_until
 
+pytestmark = pytest.mark.slow
+
 WIDE: list[Row] = [(f"text {number}" * 20,) for number in range(2_000)]
 """Rows that do not fit into a pipe."""
 
@@ -131,7 +133,7 @@ def test_it_ends_when_whoever_asked_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    wait_until(lambda: not Path(f"/proc/{child}").exists() or _is_zombie(child), seconds=20, what="its end")
+    wait_until(lambda: not Path(f"/proc/{child}").exists() or _is_zombie(child), what="its end")
 
 
 def _is_zombie(pid: int) -> bool:

@@ -15,6 +15,8 @@ from tests.reports.whole.shop import FILE_DATE, MAIL, PUSH, Reports, definition,
 from tests.stats.inprocess import InProcess, running
 from tests.support.engines import EmbeddedEngine
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 18, 12, 0, tzinfo=UTC)
 DAILY = {"type": "daily", "time": "06:00", "start_date": "2026-03-10"}
 

@@ -52,7 +52,7 @@ def test_a_spreadsheet_from_a_server(tmp_path: Path) -> None:
                 runs = manage.get("/v1/report-runs").json()["runs"]
                 return bool(runs) and runs[0]["status"] not in ("QUEUED", "RUNNING", "PACKAGING", "WAITING_FOR_DATA")
 
-            wait_until(finished, seconds=60, what="the report")
+            wait_until(finished, what="the report")
             (run,) = manage.get("/v1/report-runs").json()["runs"]
             assert run["status"] == "SUCCESSFUL", run
         name = run["file_name"]

@@ -97,7 +97,7 @@ def test_an_upload_that_is_killed_between_two_parts_leaves_nothing_to_see(s3: st
     assert process.stdout is not None
     with process.stdout as output:
         assert output.readline() == b"uploaded\n"
-        wait_until(lambda: bool(uploads_of(s3, "killed")), process, seconds=20, what="the upload")
+        wait_until(lambda: bool(uploads_of(s3, "killed")), process, what="the upload")
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert list_bucket(s3, "killed") == []

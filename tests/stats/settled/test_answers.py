@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.clock import FixedClock
@@ -21,8 +21,8 @@ from campanile.stats.settled.service import SettledAnswers
 from tests.oracle import model
 from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
-from tests.support.engines import examples
 from tests.support.log import campaign_of, measured, workspace_of, write
+from tests.support.sampling import examples
 
 pytestmark = pytest.mark.slow
 
@@ -97,7 +97,7 @@ def test_any_range_of_any_past(engine: Engine, settled: SettledAnswers) -> None:
     holds()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15)
 @given(history=histories(), horizon=st.integers(1, 5), data=st.data())
 def test_campaigns_of_many_days_answer_for_ranges_up_to_their_horizon(
     chdb_engine: Engine, monkeypatch: pytest.MonkeyPatch, history: History, horizon: int, data: st.DataObject

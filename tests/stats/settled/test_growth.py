@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from campanile.clock import FixedClock
@@ -28,6 +28,7 @@ from tests.oracle.fixtures import NAMES, load, workspace
 from tests.oracle.histories import History, histories
 from tests.stats.settled.test_answers import FEW_DAYS, FIRST, LAST, compare, entries, event, few_days, past_of
 from tests.support.log import campaign_of, workspace_of, write
+from tests.support.sampling import examples
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +193,7 @@ def test_golden_numbers_in_parts(engine: Engine, name: str) -> None:
                 compare(engine, settled, past, "w", first, last)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6)
 @given(history=histories(), data=st.data())
 def test_any_past_in_any_parts(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, history: History, data: st.DataObject

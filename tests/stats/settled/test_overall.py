@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from campanile.clock import FixedClock
 from campanile.engine import Engine
@@ -22,6 +22,7 @@ from tests.oracle import model
 from tests.oracle.histories import History, histories
 from tests.stats.test_analysis import analysis
 from tests.support.log import workspace_of, write
+from tests.support.sampling import examples
 
 pytestmark = pytest.mark.slow
 
@@ -39,13 +40,13 @@ async def pages(asked: Analysis, tenant: Workspace, campaigns: Any, days: Window
     return found
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12)
 @given(history=histories())
 def test_pages_are_the_same(chdb_engine: Engine, history: History) -> None:
     check(chdb_engine, history)
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(2)
 @given(history=histories())
 def test_pages_are_the_same_on_a_cluster(cluster_engine: Engine, history: History) -> None:
     check(cluster_engine, history)
