@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from campanile.reports.files.cells import clean
+from campanile.reports.files.jsonl import _CHANGES
 from campanile.reports.sheet import Column, Row
 
 
@@ -38,15 +37,3 @@ class JsonLines:
                     line[keys[index]] = change(value)
             lines.append(line)
         return self._encoder.encode_lines(lines)
-
-
-def utc_text(value: datetime) -> str:
-    """ISO 8601 with `Z`."""
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-_CHANGES: dict[str, Callable[[Any], Any]] = {
-    "text": clean,
-    "list": lambda values: [clean(value) for value in values],
-    "datetime": utc_text,
-}

@@ -8,10 +8,19 @@ from typing import Any
 
 from campanile.engine import Engine
 from campanile.kit.times import epoch_milliseconds
-from campanile.metrics.funnel import entry_steps, reason_stages
+from campanile.metrics.funnel import entry_steps
 from campanile.metrics.pairs import Pair
 from campanile.metrics.rows import ALL_BITS, BITS_PER_CLASS, EVENT_TYPES, METRIC_KEYS, METRIC_NUMBERS, class_metrics
-from campanile.reports.rows_repository import DEVICE_STEPS, LEVEL_BITS, Place, Scope, slots_of
+from campanile.reports.rows_repository import (
+    DEVICE_STEPS,
+    LEVEL_BITS,
+    Place,
+    Scope,
+    _covered,
+    _implied,
+    _stages,
+    slots_of,
+)
 
 RowKey = tuple[int, int, str, str]
 """(target number, day, locale, variation)."""
@@ -131,16 +140,3 @@ def _types(table: Sequence[Sequence[int]]) -> list[str]:
         for place, name in enumerate(EVENT_TYPES)
         if any(table[place * BITS_PER_CLASS : (place + 1) * BITS_PER_CLASS])
     ]
-
-
-def _implied(scope: Scope) -> list[int]:
-    return [int(member in scope.implied) for member in scope.members]
-
-
-def _covered(covered: Sequence[str]) -> dict[str, Any]:
-    return {"outside": int(bool(covered)), "covered": list(covered)}
-
-
-def _stages(channel: str) -> dict[str, Any]:
-    stages = reason_stages(channel)
-    return {"reasons": list(stages), "stages": list(stages.values()), "entry_steps": list(entry_steps(channel))}
