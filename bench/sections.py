@@ -79,6 +79,7 @@ SECTIONS = {
             "A query's time begins when it is due, so one that waits for another counts in full.",
             "Five of the twenty campaigns get the events; a page has two or three of them. Before the time is "
             "taken, pages are asked for until they come quickly, for twenty seconds at most.",
+            "The log alone cannot keep up: its pages wait for each other, so it is asked for a quarter of the time.",
             "The client and the server share the two processors.",
         ),
     ),

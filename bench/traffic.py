@@ -33,18 +33,18 @@ class Load(NamedTuple):
 
 
 def events(count: int, tag: str, campaigns: int = 5) -> list[dict[str, Any]]:
-    """Typical e-mail events; ids are unique per tag."""
+    """Typical e-mail events, five of each user in one campaign; ids are unique per tag."""
     start = NOW - timedelta(days=2)
     return [
         {
             "event_id": f"{tag}-{number:09d}",
             "type": TYPES[number % 5],
             "time": (start + timedelta(milliseconds=37 * number)).isoformat(timespec="milliseconds"),
-            "campaign_id": f"{number % campaigns:024x}",
+            "campaign_id": f"{number // 5 % campaigns:024x}",
             "channel": "EMAIL",
             "user_id": f"customer-{number // 5:08d}",
-            "locale": ("en", "de", "ja")[number // 5 % 3],
-            "variation": f"variation_{1 + number // 5 % 2}",
+            "locale": ("en", "de", "ja")[number // 5 // campaigns % 3],
+            "variation": f"variation_{1 + number // 5 // campaigns % 2}",
             "message_id": f"<{tag}-{number // 5}@mail.example>",
         }
         for number in range(count)

@@ -332,7 +332,8 @@ def test_too_much_at_once_is_read_anew(engine: Engine, monkeypatch: pytest.Monke
         made(settled, past)
         past = log.take([event(number, "open", 3, f"u{number}") for number in range(100, 103)])
         assert entries(settled, past, "w").keys() == {0}
-        past = log.take([event(number, "open", 4, f"u{number}") for number in range(200, 204)])
+        too_many = (repository.DELTA_SHARE * 3 + 3) // repository.DELTA_SHARE + 1
+        past = log.take([event(200 + number, "open", 4, f"u{number}") for number in range(too_many)])
         assert entries(settled, past, "w") == {}
         assert entries(settled, past, "w")[0].mark == log.sequence - 1
         compare(engine, settled, past, "w", FIRST, LAST)

@@ -28,8 +28,9 @@ UNBOUNDED = 1 << 53
 
 DELTA_ROWS = 1_000
 """New rows that are always worth adding."""
-DELTA_SHARE = 8
-"""How many times more rows a campaign must have than came in since, for these to be added instead of all being read."""
+DELTA_SHARE = 2
+"""How many times more rows a campaign must have than came in since, for these to be added. A new row costs more than
+a known one; but not to add means to read everything twice, for the answer and for the next one."""
 
 
 class Ground(NamedTuple):
