@@ -34,7 +34,13 @@ QUICK_PAGES = 4
 """So many of them in a row, and all campaigns have their integers."""
 
 
-def run(seconds: float = 12.0, rounds: int = 3, rate: int = EVENTS_PER_SECOND, before: int = BEFORE) -> Measured:
+def run(
+    seconds: float = 12.0,
+    rounds: int = 3,
+    rate: int = EVENTS_PER_SECOND,
+    before: int = BEFORE,
+    warming: float = WARMING_SECONDS,
+) -> Measured:
     """Every query asks for a page of ten of the campaigns, most of them still and some live. In every round also
     without integers, on the same log; one time this way round, one time the other."""
     loads: dict[bool, list[_Load]] = {True: [], False: []}
@@ -50,7 +56,7 @@ def run(seconds: float = 12.0, rounds: int = 3, rate: int = EVENTS_PER_SECOND, b
                 with running_server(data, settings) as server:
                     name = f"live{number}{settled}"
                     loaded = seconds if settled else seconds / LOG_SHARE
-                    loads[settled].append(_load(server.url, credentials, name, loaded, rate))
+                    loads[settled].append(_load(server.url, credentials, name, loaded, rate, warming))
     ours, log = loads[True], loads[False]
     pages = f"{QUERIES_PER_SECOND} pages per second, ten campaigns each, while {rate:,} events per second come in"
 
@@ -83,10 +89,10 @@ class _Load(NamedTuple):
     rate: float
 
 
-def _load(url: str, credentials: Credentials, name: str, seconds: float, rate: int) -> _Load:
+def _load(url: str, credentials: Credentials, name: str, seconds: float, rate: int, warming: float) -> _Load:
     batches = bodies(int(rate * seconds), name, per_request=PER_REQUEST, campaigns=LIVE)
     queries = _Queries(url, credentials)
-    queries.warm()
+    queries.warm(warming)
     with ThreadPoolExecutor(1) as background:
         sending = background.submit(_send, url, credentials, batches, rate)
         times = sorted(queries.paced(seconds))
@@ -129,9 +135,9 @@ class _Queries:
                 answers.append(pool.submit(self._ask, client, due))
             return [answer.result() for answer in answers]
 
-    def warm(self) -> None:
+    def warm(self, seconds: float) -> None:
         """Ask one page after the other until they are quick, or for as long as it is worth to wait for that."""
-        until, quick = time.perf_counter() + WARMING_SECONDS, 0
+        until, quick = time.perf_counter() + seconds, 0
         with self._client() as client:
             while quick < QUICK_PAGES and time.perf_counter() < until:
                 quick = quick + 1 if self._ask(client, time.perf_counter()) < QUICK_SECONDS else 0

@@ -24,7 +24,7 @@ class Section(NamedTuple):
 SECTIONS = {
     "intake": Section(
         "Intake",
-        lambda small: intake.run(rounds=2, per_round=20_000) if small else intake.run(),
+        lambda small: intake.run(rounds=1, per_round=20_000) if small else intake.run(),
         (
             "The bare insert takes rows that are ready as Arrow tables. The intake parses JSON, checks every rule, "
             "looks every id up and answers with a verdict per event.",
@@ -49,7 +49,7 @@ SECTIONS = {
     ),
     "stats": Section(
         "Stats API",
-        lambda small: stats.run(rounds=2, recipients=2_000) if small else stats.run(),
+        lambda small: stats.run(rounds=1, recipients=2_000) if small else stats.run(),
         (
             "The hand-written query and PostgreSQL count only what one statement can: events and distinct users per "
             "campaign and type. Our answer also has funnels, failures, conversions and rates.",
@@ -58,7 +58,7 @@ SECTIONS = {
     ),
     "settled": Section(
         "Settled answers",
-        lambda small: settled.run(rounds=2, recipients=2_000) if small else settled.run(),
+        lambda small: settled.run(rounds=1, recipients=2_000) if small else settled.run(),
         (
             "The direct question counts events and distinct users per campaign and type, all that one statement can. "
             "Our answer also has funnels, failures, conversions and rates. No range of days is asked for twice, but "
@@ -69,12 +69,12 @@ SECTIONS = {
     ),
     "listing": Section(
         "Lists without ids",
-        lambda small: listing.run(rounds=2, many=300, few=30) if small else listing.run(),
+        lambda small: listing.run(rounds=1, many=300, few=30) if small else listing.run(),
         ("The first question after a start reads all events of the range and the order of all campaigns.",),
     ),
     "live": Section(
         "Queries under load",
-        lambda small: live.run(seconds=2, rounds=1, rate=2_000, before=20_000) if small else live.run(),
+        lambda small: live.run(seconds=2, rounds=1, rate=2_000, before=20_000, warming=2) if small else live.run(),
         (
             "A query's time begins when it is due, so one that waits for another counts in full.",
             "Five of the twenty campaigns get the events; a page has two or three of them. Before the time is "
@@ -94,7 +94,7 @@ SECTIONS = {
     ),
     "dashboard": Section(
         "Dashboard",
-        lambda small: dashboard.run(rounds=2, recipients=2_000, campaigns=200) if small else dashboard.run(),
+        lambda small: dashboard.run(rounds=1, recipients=2_000, campaigns=200) if small else dashboard.run(),
         (
             "The bare question counts events and distinct users of the campaigns shown, in one statement over the same "
             "events in an engine of its own. The pages also count funnels, failures, conversions and the time series.",
@@ -104,7 +104,7 @@ SECTIONS = {
     "reports": Section(
         "Reports",
         lambda small: (
-            reports.run(rounds=2, campaigns=20, users=6, spreadsheet=2_000, large=100) if small else reports.run()
+            reports.run(rounds=1, campaigns=20, users=6, spreadsheet=2_000, large=100) if small else reports.run()
         ),
         (
             "A report asks with bounded questions, one portion of its rows after the other, so that memory stays flat "

@@ -30,17 +30,9 @@ def visit(tab: Tab, shop: Shop, page: Page) -> None:
     tab.wait_for_selector(".htmx-request", state="detached")
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_axe_finds_nothing_serious(open_page: Opener, shop: Shop, page: Page, scheme: str) -> None:
-    tab = open_page("admin" if page.role else None, scheme=scheme)
-    visit(tab, shop, page)
-    assert serious_findings(tab) == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_widths_and_screenshots(open_page: Opener, shop: Shop, page: Page) -> None:
-    """No page scrolls sideways; pictures of all of them are in build/screenshots."""
+def test_widths_screenshots_and_axe(open_page: Opener, shop: Shop, page: Page) -> None:
+    """No page scrolls sideways, axe finds nothing serious, and pictures of all of them are in build/screenshots."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for scheme in SCHEMES:
         for width in WIDTHS:
@@ -48,12 +40,16 @@ def test_widths_and_screenshots(open_page: Opener, shop: Shop, page: Page) -> No
             visit(tab, shop, page)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width, (scheme, width)
             tab.screenshot(path=SCREENSHOTS / f"{page.name}-{scheme}-{width}.png", full_page=True)
+            if width == max(WIDTHS):
+                assert serious_findings(tab) == [], scheme
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_names_stay_names(open_page: Opener, shop: Shop, page: Page) -> None:
+def test_names_stay_names_and_pages_are_small(open_page: Opener, shop: Shop, page: Page) -> None:
     tab = open_page("admin" if page.role else None)
     tab.on("dialog", lambda dialog: pytest.fail(f"a name opened a dialog: {dialog.message}"))
+    loaded: dict[str, int] = {}
+    tab.on("requestfinished", lambda request: loaded.update({request.url: request.sizes()["responseBodySize"]}))
     visit(tab, shop, page)
     assert tab.locator(f"[{MARKER}]").count() == 0
     assert tab.locator("img[src='x']").count() == 0
@@ -62,14 +58,6 @@ def test_names_stay_names(open_page: Opener, shop: Shop, page: Page) -> None:
     if page.name == "campaign-nasty":
         assert NASTY in tab.locator("h1").inner_text()
         assert SHORT in tab.locator("main").inner_text()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=str)
-def test_pages_are_small(open_page: Opener, shop: Shop, page: Page) -> None:
-    tab = open_page("admin" if page.role else None)
-    loaded: dict[str, int] = {}
-    tab.on("requestfinished", lambda request: loaded.update({request.url: request.sizes()["responseBodySize"]}))
-    visit(tab, shop, page)
     assets = {url: size for url, size in loaded.items() if "/assets/" in url}
     assert assets
     assert sum(assets.values()) < PAGE_BYTES, assets
