@@ -56,7 +56,13 @@ class ConversionRepository:
         }
 
     def histories(
-        self, workspace: str, basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]
+        self,
+        workspace: str,
+        basis: Basis,
+        levels: Collection[int],
+        days: Window,
+        starts: Sequence[int],
+        as_of: int | None = None,
     ) -> CreditRows:
         """Credited conversions of one target, day by day, with the day on which who converted had converted before."""
         slots = {member: sorted(levels) for member in basis.counted}
@@ -69,9 +75,11 @@ class ConversionRepository:
         def named(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
             return [(*row[:GOAL], basis.goals[row[GOAL] - 1], *row[GOAL + 1 :]) for row in rows]
 
-        histories = [(*cell, *rest) for cell, *rest in self._engine.ask("settled_credits", workspace, **parameters)]
-        paid = basis.plan.parameters["paths"]
-        revenue = self._engine.ask("settled_credit_revenue", workspace, **parameters) if histories and paid else []
+        rows = self._engine.ask("settled_credits", workspace, as_of=as_of, **parameters)
+        histories = [(*cell, *rest) for cell, *rest in rows]
+        revenue: list[tuple[Any, ...]] = []
+        if histories and basis.plan.parameters["paths"]:
+            revenue = self._engine.ask("settled_credit_revenue", workspace, as_of=as_of, **parameters)
         return CreditRows(named(histories), named(revenue))
 
     async def control_conversions(

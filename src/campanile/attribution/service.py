@@ -84,14 +84,21 @@ class ConversionService:
         return found
 
     def histories(
-        self, workspace_id: str, basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]
+        self,
+        workspace_id: str,
+        basis: Basis,
+        levels: Collection[int],
+        days: Window,
+        starts: Sequence[int],
+        as_of: int | None = None,
     ) -> CreditRows:
         """Conversions of a target on these levels, for every range of some days at once. Blocks.
 
         Args:
-            days: all of them. starts: when each begins, in milliseconds, ascending.
+            days: all of them. starts: when each begins, in milliseconds, ascending. as_of: leave out what was stored
+            with a later sequence.
         """
-        return self._repository.histories(workspace_id, basis, levels, days, starts)
+        return self._repository.histories(workspace_id, basis, levels, days, starts, as_of)
 
     async def control(
         self,

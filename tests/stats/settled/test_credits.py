@@ -80,9 +80,22 @@ def days_of(scene: Scene, chance: Random) -> Window:
 
 @pytest.mark.parametrize("kind", ATTRIBUTIONS)
 def test_any_range_of_random_histories(asking: Asking, kind: Any) -> None:
+    check_ranges(asking, kind)
+
+
+@pytest.mark.parametrize("kind", ["VIEW_THROUGH", "TOTAL_CONVERSIONS"])
+def test_any_range_on_a_cluster(cluster_engine: Engine, kind: Any) -> None:
+    asking = Asking(cluster_engine, Scene(SEED, 10), FixedClock(NOW), after=60)
+    try:
+        check_ranges(asking, kind)
+    finally:
+        asking.settled.close()
+
+
+def check_ranges(asking: Asking, kind: Any) -> None:
     chance = Random(SEED)
-    names = chance.sample([campaign.campaign_id for campaign in asking.batch.campaigns], 25)
-    levels = {name: chance.sample(LEVELS, 3) for name in names}
+    names = [campaign.campaign_id for campaign in asking.batch.campaigns]
+    levels = {name: chance.sample(LEVELS, 3) for name in chance.sample(names, min(25, len(names)))}
     first = days_of(asking.scene, chance)
     assert asking.found(kind, levels, first) == asking.batch.expected(kind, levels, first)
     asking.settled.settle_all()
@@ -95,6 +108,49 @@ def test_any_range_of_random_histories(asking: Asking, kind: Any) -> None:
         assert asking.found(kind, levels, days) == expected, days
     assert converted
     assert asking.log.counted == 0, "all of them from integers"
+
+
+def test_where_others_write_only_what_is_old_enough_is_kept(cluster_engine: Engine) -> None:
+    clock = FixedClock(datetime(1970, 1, 1, 0, 1, 40, tzinfo=UTC))  # sequences are microseconds
+    asking = Asking(cluster_engine, Scene(SEED, 5), clock, after=60)
+    target = next(
+        campaign
+        for campaign in asking.batch.campaigns
+        if campaign.goals and campaign.goals[0].event and not campaign.parent_id
+    )
+    levels = {target.campaign_id: [0]}
+    days = window(date(2026, 1, 1), date(2026, 12, 31), asking.batch.settings["timezone"])
+
+    def counted() -> int:
+        asking.log.counted = 0
+        found = asking.found("VIEW_THROUGH", levels, days)
+        asking.settled.settle_all()
+        asked = asking.log.counted
+        place = support.workspace("w", asking.batch.settings)
+        again = asyncio.run(asking.log.credited(place, [target], [[0]], days, "VIEW_THROUGH"))
+        assert found == {
+            (target.campaign_id, *rest): Result(value.total, value.unique, value.revenue)
+            for (_, *rest), value in again.items()
+        }
+        return asked
+
+    def write(second: int, **fields: Any) -> None:
+        event = {"event_id": f"late-{fields}", "type": "custom", "ts": "2026-01-10T00:00:00Z", "user_id": "u", **fields}
+        support.write(cluster_engine, "w", [event], asking.batch.channels, first=second * 10**6)
+
+    try:
+        assert [counted(), counted()] == [1, 0]
+        write(90, name="some other event")
+        assert counted() == 0, "an event that no goal wants"
+        write(91, type="open", campaign_id=target.campaign_id)
+        assert [counted(), counted()] == [1, 1], "others may write below it"
+        write(92, name=target.goals[0].event)
+        clock.advance(51)
+        assert [counted(), counted()] == [1, 1], "one is old enough, the other is not"
+        clock.advance(1)
+        assert [counted(), counted()] == [1, 0]
+    finally:
+        asking.settled.close()
 
 
 def test_whatever_they_depend_on_makes_them_move(chdb_engine: Engine, asking: Asking) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ WHOLE_DAYS = 400
 HORIZON_DAYS = 100
 """Longest range for which campaigns of more days are kept; longer ones are answered from the log."""
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNBOUNDED = 1 << 53
 """Milliseconds; in place of a horizon."""
 
@@ -31,6 +32,9 @@ DELTA_ROWS = 1_000
 DELTA_SHARE = 2
 """How many times more rows a campaign must have than came in since, for these to be added. A new row costs more than
 a known one; but not to add means to read everything twice, for the answer and for the next one."""
+
+Thing = tuple[str, str]
+"""What moves: (campaign, ''), or ('', name) for events of a name that belong to no campaign."""
 
 
 class Ground(NamedTuple):
@@ -115,13 +119,23 @@ class SettledRepository:
         """Up to which sequence merges of users are seen; 0 where there are none."""
         return self._engine.merged_through(workspace) or 0
 
-    async def newest(self, workspace: str, campaigns: Collection[str], mark: int) -> dict[str, int]:
-        """The campaigns with an event or a reported count above `mark`, and their highest sequence."""
-        rows = await self._engine.answer("settled_moved", workspace, campaigns=sorted(campaigns), mark=mark)
-        found: dict[str, int] = {}
-        for campaign_id, sequence in rows:  # one row per shard
-            found[campaign_id] = max(sequence, found.get(campaign_id, 0))
+    async def newest(
+        self, workspace: str, campaigns: Collection[str], mark: int, names: Collection[str] = ()
+    ) -> dict[Thing, int]:
+        """The campaigns with an event or a reported count above `mark`, and the events of these names without a
+        campaign that came above it, with their highest sequence."""
+        rows = await self._engine.answer(
+            "settled_moved", workspace, campaigns=sorted(campaigns), names=sorted(names), mark=mark
+        )
+        found: dict[Thing, int] = {}
+        for campaign_id, name, sequence in rows:  # one row per shard
+            found[campaign_id, name] = max(sequence, found.get((campaign_id, name), 0))
         return found
+
+    @staticmethod
+    def final(now: datetime, after: timedelta) -> int:
+        """Sequence up to which nothing comes in any more, where other processes write. Sequences are microseconds."""
+        return (now - after - EPOCH) // timedelta(microseconds=1)
 
     def extent(self, workspace: str, campaigns: Sequence[str], *, as_of: int | None = None) -> Extent | None:
         """None without events."""

@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from campanile.clock import Clock
 from campanile.errors import CampanileError
 from campanile.stats.settled.entry import Setting, Settled
 from campanile.stats.settled.news import News
-from campanile.stats.settled.repository import Ground, SettledRepository, Until, members_of
+from campanile.stats.settled.repository import EPOCH, Ground, SettledRepository, Until, members_of
 from campanile.stats.settled.turns import Turns
 from campanile.workspaces.schemas import Workspace
 
@@ -49,7 +49,6 @@ WORKSPACES_AT_ONCE = 4
 TRY_AGAIN_AFTER = timedelta(minutes=10)
 """Until a campaign that cannot be answered from integers is looked at again."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _log = structlog.get_logger("campanile.stats")
 
 Name = tuple[str, str]
@@ -189,7 +188,7 @@ class SettledAnswers:
         return {
             number: entry
             for number, entry in found.items()
-            if all(newest.get(member, 0) <= entry.mark for member in entry.setting.members)
+            if all(newest.get((member, ""), 0) <= entry.mark for member in entry.setting.members)
         }
 
     async def _followed(self, workspace: str, moved: Mapping[Name, _Moved]) -> Mapping[Name, Settled]:
@@ -245,8 +244,7 @@ class SettledAnswers:
 
     @property
     def _final(self) -> int:
-        """Sequence up to which nothing comes in any more, where other processes write. Sequences are microseconds."""
-        return (self._clock.now() - self._after - _EPOCH) // timedelta(microseconds=1)
+        return self._repository.final(self._clock.now(), self._after)
 
     def _setting(self, workspace: Workspace, campaign: Campaign, children: Sequence[Campaign]) -> Setting:
         family = (campaign, *children)
@@ -267,7 +265,7 @@ class SettledAnswers:
         with self._lock:
             if name in self._waiting or len(self._waiting) >= WAITING_CAMPAIGNS:
                 return
-            if self._clock.now() < self._later.get(name, _EPOCH):
+            if self._clock.now() < self._later.get(name, EPOCH):
                 return
             work = partial(self._settle, name, setting, frozenset(campaign.platforms))
             try:
