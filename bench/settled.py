@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +186,7 @@ def _building(engine: Engine, workspace: str, rounds: int) -> tuple[list[float],
     setting = Setting((CAMPAIGNS[0],), (), "EMAIL", "UTC", "off", "count", True, 0)
 
     def build() -> None:
-        ground = repository.ground(workspace, setting.members, 0)
+        ground = repository.ground(workspace, setting, 0, datetime.now(UTC))
         assert ground is not None
         assert repository.settle(workspace, setting, (), ground) is not None
 

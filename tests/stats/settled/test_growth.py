@@ -90,7 +90,7 @@ def made(settled: SettledAnswers, past: model.Workspace) -> Settled:
 def entry_of(engine: Engine, entry: Settled) -> Settled:
     """The same entry, made anew."""
     fresh = SettledRepository(engine)
-    ground = fresh.ground("w", entry.setting.members, 1 << 62)
+    ground = fresh.ground("w", entry.setting, 1 << 62, NOW)
     assert ground is not None
     again = fresh.settle("w", entry.setting, (), ground)
     assert again is not None
@@ -286,7 +286,7 @@ def failing(engine: Engine, name: str) -> Any:
     ask = engine.ask
 
     def asked(question: str, *arguments: Any, **parameters: Any) -> Any:
-        if question in (name, "settled_extent"):
+        if question in (name, "settled_first"):
             raise EngineUnavailable("gone in the middle")
         return ask(question, *arguments, **parameters)
 

@@ -60,6 +60,9 @@ class Fresh(NamedTuple):
         return total
 
 
+NOTHING = Fresh(None, {}, 0, reported=False)
+
+
 class Batch:
     """Parameters of the questions about some targets. Their settings differ in nothing but who counts."""
 
@@ -95,6 +98,10 @@ class Batch:
             "targets": [[number + 1 for number in family] for family in self._families],
             "marks": [part.mark for part in self._parts],
         }
+
+    def first(self) -> dict[str, Any]:
+        """The same of one part that is read for the first time."""
+        return {name: self._scope[name] for name in ("campaigns", "days", "entry_steps")}
 
     def fresh(self, rows: Iterable[Sequence[Any]]) -> list[Fresh]:
         """The answer about places, per part; one row per shard, place and day."""

@@ -49,6 +49,12 @@ class Reading:
         batch = Batch(parts, self._days, self._horizon)
         return batch.fresh(self._engine.ask("settled_places", self._workspace, as_of=self._through, **batch.where()))
 
+    def first(self, part: Part) -> Fresh:
+        """The same of one part without a mark."""
+        batch = Batch([part], self._days, self._horizon)
+        (found,) = batch.fresh(self._engine.ask("settled_first", self._workspace, as_of=self._through, **batch.first()))
+        return found
+
     def counts(self, parts: Sequence[Part]) -> Rows:
         """Metrics, with marks or without."""
         return self._ask("settled_counts", parts, range(len(parts)))

@@ -12,9 +12,9 @@ import msgspec
 
 from campanile.engine import Engine
 from campanile.engine.movements import Sight
-from campanile.kit.times import Window, window
+from campanile.kit.times import Window, epoch_milliseconds, window
 from campanile.stats.levels import levels_of
-from campanile.stats.settled.batch import Part, days_between, instant
+from campanile.stats.settled.batch import NOTHING, Fresh, Part, days_between, instant
 from campanile.stats.settled.entry import Extent, Place, Setting, Settled
 from campanile.stats.settled.reading import Reading
 
@@ -22,6 +22,8 @@ WHOLE_DAYS = 400
 """Days up to which a campaign is kept for ranges of any length: pairs of days grow with their square."""
 HORIZON_DAYS = 100
 """Longest range for which campaigns of more days are kept; longer ones are answered from the log."""
+LIKELY_DAYS = 400
+"""Most campaigns have all their events within so many days: that need not be asked first."""
 DAY_MILLISECONDS = 24 * 60 * 60 * 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNBOUNDED = 1 << 53
@@ -40,7 +42,7 @@ Thing = tuple[str, str]
 class Ground(NamedTuple):
     """What an entry is made from: the log up to a mark."""
 
-    extent: Extent
+    fresh: Fresh
     mark: int
     moment: int | None
     """When it was seen, as `SettledRepository.moment` tells."""
@@ -144,23 +146,37 @@ class SettledRepository:
             found = Extent(*row) if found is None else found.plus(Extent(*row))
         return found
 
-    def ground(self, workspace: str, campaigns: Sequence[str], final: int) -> Ground | None:
-        """What can be read of some campaigns; None if there are no events, or if it cannot be told now.
+    def ground(self, workspace: str, setting: Setting, final: int, now: datetime) -> Ground | None:
+        """What can be read of a target; None if there are no events, or if it cannot be told now.
 
         Args:
             final: sequence up to which nothing comes in any more, where other processes write.
+            now: the present; the last event is probably not long ago.
         """
         movements = self._engine.movements
         if movements is None:
-            extent = self.extent(workspace, campaigns, as_of=final)
-            return None if extent is None else Ground(extent, extent.newest, None)
+            fresh = self.first(workspace, setting, now, as_of=final)
+            return None if fresh.extent is None else Ground(fresh, fresh.extent.newest, None)
         while True:
             sight = movements.sight(workspace)
-            extent = self.extent(workspace, campaigns) if sight is not None else None
-            if sight is None or extent is None:
+            fresh = self.first(workspace, setting, now) if sight is not None else NOTHING
+            if sight is None or fresh.extent is None:
                 return None
-            if not movements.found(workspace, extent.newest):
-                return Ground(extent, sight.through, sight.moment)
+            if not movements.found(workspace, fresh.extent.newest):
+                if fresh.extent.newest > sight.through:  # is being written
+                    fresh = self.first(workspace, setting, now, as_of=sight.through)
+                return Ground(fresh, sight.through, sight.moment)
+
+    def first(self, workspace: str, setting: Setting, now: datetime, *, as_of: int | None = None) -> Fresh:
+        """Where a target has rows."""
+        last = epoch_milliseconds(now)
+        days = days_between(last - LIKELY_DAYS * DAY_MILLISECONDS, last, setting.timezone)
+        while True:
+            fresh = Reading(self._engine, workspace, days, UNBOUNDED, as_of).first(Part(setting, 0))
+            extent = fresh.extent
+            if extent is None or (days[0] <= extent.first and extent.last < days[-1]):
+                return fresh
+            days = days_between(extent.first, extent.last, setting.timezone)
 
     @staticmethod
     def days(extent: Extent, timezone: str, reach: int = 0) -> tuple[Window, list[int]]:
@@ -183,15 +199,14 @@ class SettledRepository:
         Args:
             platforms: those the campaign is configured for.
         """
-        days = days_between(ground.extent.first, ground.extent.last, setting.timezone)
-        horizon = self._horizon_of(days)
-        reading = Reading(self._engine, workspace, days, horizon, ground.mark)
-        part = Part(setting, 0)
-        (fresh,) = reading.fresh([part])
+        fresh = ground.fresh
         if fresh.extent is None or not fresh.countable:
             return None
+        days = days_between(fresh.extent.first, fresh.extent.last, setting.timezone)
+        horizon = self._horizon_of(days)
+        reading = Reading(self._engine, workspace, days, horizon, ground.mark)
         levels = levels_of(setting.channel, platforms, fresh.places)
-        parts = [part._replace(levels=levels, places=fresh.places)]
+        parts = [Part(setting, 0, levels, fresh.places)]
         (integers,) = reading.integers(parts, [fresh], reading.first_counts(parts))
         if integers is None:
             return None

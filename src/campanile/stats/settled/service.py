@@ -145,11 +145,9 @@ class SettledAnswers:
         if known is None or known.setting != setting or known.extent.oldest == known.extent.newest:
             return None
         mark = chance.randrange(known.extent.oldest, known.extent.newest)
-        extent = self._repository.extent(workspace.id, setting.members, as_of=mark)
-        if extent is None:
-            return None
+        fresh = self._repository.first(workspace.id, setting, self._clock.now(), as_of=mark)
         until = Until(known.mark, known.mark, known.moment)
-        ground = Ground(extent, mark, known.moment)
+        ground = Ground(fresh, mark, known.moment)
         early = self._repository.settle(workspace.id, setting, campaign.platforms, ground)
         if early is None:
             return None
@@ -297,7 +295,7 @@ class SettledAnswers:
             (grown,) = self._repository.grow(workspace, [known], [platforms], Until(final, final))
             if grown is not None:
                 return grown.entry, again
-        ground = self._repository.ground(workspace, setting.members, final)
+        ground = self._repository.ground(workspace, setting, final, now)
         if ground is None:
             return None, now + NOTHING_YET
         entry = self._repository.settle(workspace, setting, platforms, ground)
