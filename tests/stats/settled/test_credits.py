@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from campanile.attribution.rules import ATTRIBUTIONS
+from campanile.campaigns.schemas import Campaign
 from campanile.clock import FixedClock
 from campanile.engine import Engine
 from campanile.kit.times import Window, window
@@ -72,6 +73,11 @@ def asking(chdb_engine: Engine) -> Iterator[Asking]:
     asking.settled.close()
 
 
+def one_with_a_goal(asking: Asking) -> Campaign:
+    """A campaign whose first goal names an event."""
+    return next(each for each in asking.batch.campaigns if each.goals and each.goals[0].event and not each.parent_id)
+
+
 def days_of(scene: Scene, chance: Random) -> Window:
     """Some days around those on which most happens."""
     start = scene.window.first + timedelta(days=chance.randint(-3, 1))
@@ -113,11 +119,7 @@ def check_ranges(asking: Asking, kind: Any) -> None:
 def test_where_others_write_only_what_is_old_enough_is_kept(cluster_engine: Engine) -> None:
     clock = FixedClock(datetime(1970, 1, 1, 0, 1, 40, tzinfo=UTC))  # sequences are microseconds
     asking = Asking(cluster_engine, Scene(SEED, 5), clock, after=60)
-    target = next(
-        campaign
-        for campaign in asking.batch.campaigns
-        if campaign.goals and campaign.goals[0].event and not campaign.parent_id
-    )
+    target = one_with_a_goal(asking)
     levels = {target.campaign_id: [0]}
     days = window(date(2026, 1, 1), date(2026, 12, 31), asking.batch.settings["timezone"])
 
@@ -155,11 +157,7 @@ def test_where_others_write_only_what_is_old_enough_is_kept(cluster_engine: Engi
 
 def test_whatever_they_depend_on_makes_them_move(chdb_engine: Engine, asking: Asking) -> None:
     kind = "VIEW_THROUGH"
-    target = next(
-        campaign
-        for campaign in asking.batch.campaigns
-        if campaign.goals and campaign.goals[0].event and not campaign.parent_id
-    )
+    target = one_with_a_goal(asking)
     levels = {target.campaign_id: [0]}
     days = window(date(2026, 1, 1), date(2026, 12, 31), asking.batch.settings["timezone"])
 

@@ -247,7 +247,8 @@ class SettledCredits:
             if entry is None or not entry.levels >= levels or entry.needs != needs:
                 return None
             moved = self._moved(entry.point.moment, name, needs.basis) if last is None else last > entry.point.mark
-            if moved:
+            if moved:  # for good: its mark would only make later looks at the log reach further back
+                self._forget(name)
                 return None
             self._entries.move_to_end(name)
             return entry
@@ -289,12 +290,16 @@ class SettledCredits:
             self._waiting.discard(name)
             if entry is None or entry.size_bytes > LARGEST_ENTRY_BYTES:
                 return
-            old = self._entries.pop(name, None)
-            self._size += entry.size_bytes - (old.size_bytes if old is not None else 0)
+            self._forget(name)
+            self._size += entry.size_bytes
             self._entries[name] = entry
             while self._size > MEMORY_BYTES:
-                _, forgotten = self._entries.popitem(last=False)
-                self._size -= forgotten.size_bytes
+                self._forget(next(iter(self._entries)))
+
+    def _forget(self, name: Name) -> None:
+        forgotten = self._entries.pop(name, None)
+        if forgotten is not None:
+            self._size -= forgotten.size_bytes
 
     def _made(self, workspace: str, needs: _Needs, levels: frozenset[int], final: int) -> _Entry:
         point = _Point(self._repository.moment, final)
