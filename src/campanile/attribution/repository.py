@@ -82,6 +82,42 @@ class ConversionRepository:
             revenue = self._engine.ask("settled_credit_revenue", workspace, as_of=as_of, **parameters)
         return CreditRows(named(histories), named(revenue))
 
+    def control_histories(
+        self,
+        workspace: str,
+        basis: Basis,
+        levels: Collection[int],
+        days: Window,
+        starts: Sequence[int],
+        as_of: int | None,
+    ) -> CreditRows:
+        """The same of the control groups of one target, and its hold-outs."""
+        slots = {member: sorted(levels) for member in basis.counted}
+        daily = {"days": list(starts), "horizon": NO_HORIZON}
+        parameters = {**plan_parameters(basis.plan, days, list(slots), slots), **daily}
+
+        def named(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+            return [
+                (level, platform, "", "", (CONTROL_GROUPS[book - 1], basis.goals[goal - 1]), *rest)
+                for level, platform, book, goal, *rest in rows
+            ]
+
+        rows = self._engine.ask("settled_control", workspace, as_of=as_of, **parameters)
+        revenue: list[tuple[Any, ...]] = []
+        if rows and basis.plan.parameters["paths"]:
+            revenue = self._engine.ask("settled_control_revenue", workspace, as_of=as_of, **parameters)
+        held_out = self._engine.ask(
+            "settled_held_out", workspace, as_of=as_of, **_held_out_parameters(days, slots, ()), **daily
+        )
+        return CreditRows(
+            named([(*cell, *rest) for cell, *rest in rows]),
+            named(revenue),
+            [
+                (level, platform, "", "", CONTROL_GROUPS[book - 1], *rest)
+                for (level, platform, book), _, *rest in held_out
+            ],
+        )
+
     async def control_conversions(
         self, workspace: str, plan: Plan, window: Window, slots: Mapping[str, list[int]]
     ) -> dict[ControlKey, Conversions]:

@@ -161,9 +161,11 @@ class Basis(msgspec.Struct, frozen=True):
 
 
 class CreditRows(NamedTuple):
-    """Rows that answer for every range of days."""
+    """Rows that answer for every range of days. Those of control groups name (group, goal) in place of the goal."""
 
     histories: list[tuple[Any, ...]]
     """(level, platform, locale, variation, goal name, day, day before, conversions, pairs)."""
     revenue: list[tuple[Any, ...]]
     """(level, platform, locale, variation, goal name, day, revenue)."""
+    held_out: Sequence[tuple[Any, ...]] = ()
+    """(level, platform, '', '', group, day, day before, hold-outs, pairs)."""

@@ -60,9 +60,13 @@ class ConversionService:
         return await self._repository.conversions(workspace.id, plan, window, slots)
 
     async def bases(
-        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution
+        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution, *, books: bool = False
     ) -> list[Basis | None]:
-        """What `credited` goes by, per target; None for campaigns without goals that events can reach."""
+        """What `credited` goes by, per target; None for campaigns without goals that events can reach.
+
+        Args:
+            books: what `control` goes by instead.
+        """
         kind = KINDS[attribution]
         families = await asyncio.to_thread(self._families, workspace.id, targets)
         everyone: list[Family] | None = None
@@ -76,7 +80,7 @@ class ConversionService:
                 found.append(None)
                 continue
             competing = [family] if everyone is None else competitors(everyone, [family])
-            plan = self._made(workspace, competing, kind, books=False)
+            plan = self._made(workspace, competing, kind, books=books)
             counted = family.members if target.parent_id is None else (target,)
             goals = plan.goal_names.get(target.campaign_id)
             ids = tuple(member.campaign_id for member in counted)
@@ -91,14 +95,17 @@ class ConversionService:
         days: Window,
         starts: Sequence[int],
         as_of: int | None = None,
+        *,
+        books: bool = False,
     ) -> CreditRows:
         """Conversions of a target on these levels, for every range of some days at once. Blocks.
 
         Args:
             days: all of them. starts: when each begins, in milliseconds, ascending. as_of: leave out what was stored
-            with a later sequence.
+            with a later sequence. books: those of its control groups, and its hold-outs.
         """
-        return self._repository.histories(workspace_id, basis, levels, days, starts, as_of)
+        ask = self._repository.control_histories if books else self._repository.histories
+        return ask(workspace_id, basis, levels, days, starts, as_of)
 
     async def control(
         self,

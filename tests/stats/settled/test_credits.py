@@ -43,6 +43,10 @@ class Listening:
         self.counted += 1
         return await self._service.credited(*arguments)
 
+    async def control(self, *arguments: Any) -> Any:
+        self.counted += 1
+        return await self._service.control(*arguments)
+
 
 class Asking:
     """Settled conversions of the campaigns of a batch."""
@@ -65,6 +69,19 @@ class Asking:
             for (number, *rest), value in answer.items()
         }
 
+    def held(self, kind: Any, names: list[str], days: Window) -> tuple[dict[Any, Result], dict[Any, int]]:
+        """Conversions of control groups, and pairs held out."""
+        targets = {number: each for number, each in enumerate(self.batch.campaigns) if each.campaign_id in names}
+        place = support.workspace("w", self.batch.settings)
+        answer = asyncio.run(self.settled.control(place, targets, days, kind, ()))
+        return (
+            {
+                (targets[number].campaign_id, *rest): Result(value.total, value.unique, value.revenue)
+                for (number, *rest), value in answer.conversions.items()
+            },
+            {(targets[number].campaign_id, *rest): pairs for (number, *rest), pairs in answer.held_out.items()},
+        )
+
 
 @pytest.fixture
 def asking(chdb_engine: Engine) -> Iterator[Asking]:
@@ -84,6 +101,12 @@ def days_of(scene: Scene, chance: Random) -> Window:
     return window(start, start + timedelta(days=chance.randint(0, 6)), scene.window.timezone)
 
 
+def always(scene: Scene) -> Window:
+    """All days on which anything happens."""
+    around = timedelta(days=100)
+    return window(scene.window.first - around, scene.window.last + around, scene.window.timezone)
+
+
 @pytest.mark.parametrize("kind", ATTRIBUTIONS)
 def test_any_range_of_random_histories(asking: Asking, kind: Any) -> None:
     check_ranges(asking, kind)
@@ -101,18 +124,25 @@ def test_any_range_on_a_cluster(cluster_engine: Engine, kind: Any) -> None:
 def check_ranges(asking: Asking, kind: Any) -> None:
     chance = Random(SEED)
     names = [campaign.campaign_id for campaign in asking.batch.campaigns]
-    levels = {name: chance.sample(LEVELS, 3) for name in chance.sample(names, min(25, len(names)))}
+    chosen = chance.sample(names, min(25, len(names)))
+    chosen += sorted({name for name, *_ in asking.batch.expected_control(kind, names, always(asking.scene))})[:5]
+    levels = {name: chance.sample(LEVELS, 3) for name in chosen}
+    goals = [each.campaign_id for each in asking.batch.campaigns if each.campaign_id in levels and each.goals]
     first = days_of(asking.scene, chance)
     assert asking.found(kind, levels, first) == asking.batch.expected(kind, levels, first)
+    assert asking.held(kind, goals, first)[0] == asking.batch.expected_control(kind, goals, first)
     asking.settled.settle_all()
     asking.log.counted = 0
-    converted = 0
-    for _ in range(6):
-        days = days_of(asking.scene, chance)
+    converted = held_out = 0
+    for days in (always(asking.scene), *(days_of(asking.scene, chance) for _ in range(5))):
         expected = asking.batch.expected(kind, levels, days)
+        expected_held = asking.batch.expected_control(kind, goals, days), asking.batch.expected_held_out(goals, days)
         converted += len(expected)
+        held_out += len(expected_held[0])
         assert asking.found(kind, levels, days) == expected, days
+        assert asking.held(kind, goals, days) == expected_held, days
     assert converted
+    assert held_out
     assert asking.log.counted == 0, "all of them from integers"
 
 

@@ -15,11 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
-from campanile.attribution.schemas import Basis, ControlNumbers, Conversions, CreditKey, CreditRows
+from campanile.attribution.schemas import (
+    Basis,
+    ControlKey,
+    ControlNumbers,
+    Conversions,
+    CreditKey,
+    CreditRows,
+    HoldoutKey,
+)
 from campanile.campaigns.schemas import Campaign
 from campanile.clock import Clock
 from campanile.errors import CampanileError
@@ -43,8 +51,11 @@ BY_PLATFORM = 1
 
 _log = structlog.get_logger("campanile.stats")
 
-Name = tuple[str, str, Attribution]
-"""(workspace, campaign, attribution)."""
+EVERYWHERE = frozenset({0, BY_PLATFORM})
+"""Levels of control groups."""
+
+Name = tuple[str, str, Attribution, bool]
+"""(workspace, campaign, attribution, whether it is about its control groups)."""
 
 
 class Credits(Protocol):
@@ -73,7 +84,7 @@ class Matched(Credits, Protocol):
     """Counts conversions from the log; the conversion service."""
 
     async def bases(
-        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution
+        self, workspace: Workspace, targets: Sequence[Campaign], attribution: Attribution, *, books: bool = False
     ) -> list[Basis | None]: ...
 
     def histories(
@@ -84,6 +95,8 @@ class Matched(Credits, Protocol):
         days: Window,
         starts: Sequence[int],
         as_of: int | None = None,
+        *,
+        books: bool = False,
     ) -> CreditRows: ...
 
 
@@ -93,6 +106,14 @@ class _Needs(NamedTuple):
     basis: Basis
     timezone: str
     merged_through: int
+
+
+class _Asked(NamedTuple):
+    """What is asked about a campaign."""
+
+    name: Name
+    basis: Basis
+    levels: frozenset[int]
 
 
 class _Point(NamedTuple):
@@ -111,17 +132,18 @@ class _Entry:
         self.needs = needs
         self.levels = levels
         self.point = point
-        self._histories: Histories[str] = Histories(rows.histories)
+        self._histories: Histories[Any] = Histories(rows.histories)
+        self._held_out: Histories[str] = Histories(rows.held_out)
         self._revenue = [(cell_of(row), int(row[5]), Decimal(row[6])) for row in rows.revenue]
 
     @property
     def size_bytes(self) -> int:
-        return self._histories.size_bytes + ROW_BYTES * len(self._revenue)
+        return self._histories.size_bytes + self._held_out.size_bytes + ROW_BYTES * len(self._revenue)
 
-    def credited(self, levels: Collection[int], window: Window) -> dict[tuple[str, str, str, str], Conversions]:
-        """By (platform, locale, variation, goal)."""
+    def credited(self, levels: Collection[int], window: Window) -> dict[tuple[str, str, str, Any], Conversions]:
+        """By (platform, locale, variation, goal); of control groups (group, goal)."""
         start, end = epoch_milliseconds(window.start), epoch_milliseconds(window.end)
-        paid: dict[Cell[str], Decimal] = defaultdict(Decimal)
+        paid: dict[Cell[Any], Decimal] = defaultdict(Decimal)
         for cell, day, amount in self._revenue:
             if start <= day < end:
                 paid[cell] += amount
@@ -130,6 +152,11 @@ class _Entry:
             for cell, pair in self._histories.between(start, end).items()
             if cell.level in levels
         }
+
+    def held_out(self, window: Window) -> dict[tuple[str, str], int]:
+        """Pairs that were held out, by (group, platform)."""
+        start, end = epoch_milliseconds(window.start), epoch_milliseconds(window.end)
+        return {(cell.thing, cell.platform): pair.unique for cell, pair in self._held_out.between(start, end).items()}
 
 
 class _Watch(NamedTuple):
@@ -173,27 +200,21 @@ class SettledCredits:
         if not numbers or window.timezone != workspace.settings.timezone:
             return await self._matched.credited(workspace, targets, levels, window, attribution)
         bases = await self._matched.bases(workspace, [targets[number] for number in numbers], attribution)
-        found: dict[CreditKey, Conversions] = {}
-        others: list[int] = []
-        merged_through = self._repository.merged_through(workspace.id)
-        final = self._repository.final(self._clock.now(), self._after)
-        newest = await self._newest(workspace.id, attribution, targets, numbers, bases, final)
-        for number, basis in zip(numbers, bases, strict=True):
-            if basis is None:
-                continue
-            name = (workspace.id, targets[number].campaign_id, attribution)
-            needs = _Needs(basis, workspace.settings.timezone, merged_through)
-            wanted = frozenset(levels[number])
-            last = _last(newest, basis) if newest is not None else None
-            entry = self._standing(name, needs, wanted, last)
-            if entry is None:
-                others.append(number)
-                self._prepare(name, needs, wanted, final, last)
-            else:
-                found |= {(number, *key): value for key, value in entry.credited(wanted, window).items()}
+        asked = {
+            number: _Asked((workspace.id, targets[number].campaign_id, attribution, False), basis, frozenset(wanted))
+            for number, basis, wanted in zip(numbers, bases, (levels[number] for number in numbers), strict=True)
+            if basis is not None
+        }
+        entries = await self._entries_of(workspace, asked)
+        found: dict[CreditKey, Conversions] = {
+            (number, *key): value
+            for number, entry in entries.items()
+            for key, value in entry.credited(asked[number].levels, window).items()
+        }
+        others = [number for number in asked if number not in entries]
         if others:
-            asked, of = [targets[number] for number in others], [levels[number] for number in others]
-            counted = await self._matched.credited(workspace, asked, of, window, attribution)
+            campaigns, of = [targets[number] for number in others], [levels[number] for number in others]
+            counted = await self._matched.credited(workspace, campaigns, of, window, attribution)
             found |= {(others[place], *key): value for (place, *key), value in counted.items()}  # type: ignore[misc]
         return found
 
@@ -205,8 +226,29 @@ class SettledCredits:
         attribution: Attribution,
         covered: Sequence[str],
     ) -> ControlNumbers:
-        """As the conversion service, from the log."""
-        return await self._matched.control(workspace, targets, window, attribution, covered)
+        """As the conversion service."""
+        if not targets or covered or window.timezone != workspace.settings.timezone:
+            return await self._matched.control(workspace, targets, window, attribution, covered)
+        bases = await self._matched.bases(workspace, list(targets.values()), attribution, books=True)
+        asked = {
+            number: _Asked((workspace.id, target.campaign_id, attribution, True), basis, EVERYWHERE)
+            for (number, target), basis in zip(targets.items(), bases, strict=True)
+            if basis is not None
+        }
+        entries = await self._entries_of(workspace, asked)
+        conversions: dict[ControlKey, Conversions] = {}
+        held_out: dict[HoldoutKey, int] = {}
+        for number, entry in entries.items():
+            for (platform, _, _, (group, goal)), value in entry.credited(EVERYWHERE, window).items():
+                conversions[number, group, platform, goal] = value
+            for (group, platform), pairs in entry.held_out(window).items():
+                held_out[number, group, platform] = pairs
+        others = {number: target for number, target in targets.items() if number not in entries}
+        if others:
+            counted = await self._matched.control(workspace, others, window, attribution, covered)
+            conversions |= counted.conversions
+            held_out |= counted.held_out
+        return ControlNumbers(conversions, held_out)
 
     def settle_all(self) -> None:
         """Wait until every entry that was asked for is made."""
@@ -215,28 +257,37 @@ class SettledCredits:
     def close(self) -> None:
         self._builder.shutdown(wait=True, cancel_futures=True)
 
-    async def _newest(
-        self,
-        workspace: str,
-        attribution: Attribution,
-        targets: Sequence[Campaign],
-        numbers: Sequence[int],
-        bases: Sequence[Basis | None],
-        final: int,
-    ) -> Mapping[Thing, int] | None:
+    async def _entries_of(self, workspace: Workspace, asked: Mapping[int, _Asked]) -> dict[int, _Entry]:
+        """The entries that hold; the others are prepared for next time."""
+        if not asked:
+            return {}
+        merged_through = self._repository.merged_through(workspace.id)
+        final = self._repository.final(self._clock.now(), self._after)
+        newest = await self._newest(workspace.id, asked.values(), final)
+        found: dict[int, _Entry] = {}
+        for number, (name, basis, levels) in asked.items():
+            needs = _Needs(basis, workspace.settings.timezone, merged_through)
+            last = None if newest is None else max(map(newest.__getitem__, newest.keys() & _things(basis)), default=0)
+            entry = self._standing(name, needs, levels, last)
+            if entry is None:
+                self._prepare(name, needs, levels, final, last)
+            else:
+                found[number] = entry
+        return found
+
+    async def _newest(self, workspace: str, asked: Iterable[_Asked], final: int) -> Mapping[Thing, int] | None:
         """What has come in above the lowest mark; None where this process knows by itself."""
         if self._repository.sees_all:
             return None
         marks = [final]
-        campaigns: set[str] = set()
-        names: set[str] = set()
+        things: set[Thing] = set()
         with self._lock:
-            for number, basis in zip(numbers, bases, strict=True):
-                if basis is not None:
-                    entry = self._entries.get((workspace, targets[number].campaign_id, attribution))
-                    marks += [entry.point.mark] if entry is not None else []
-                    campaigns.update(basis.plan.members)
-                    names.update(basis.names)
+            for name, basis, _ in asked:
+                entry = self._entries.get(name)
+                marks += [entry.point.mark] if entry is not None else []
+                things |= _things(basis)
+        campaigns = {campaign for campaign, _ in things if campaign}
+        names = {name for campaign, name in things if not campaign}
         return await self._news.newest(workspace, campaigns, min(marks), names)
 
     def _standing(self, name: Name, needs: _Needs, levels: frozenset[int], last: int | None) -> _Entry | None:
@@ -254,7 +305,8 @@ class SettledCredits:
             return entry
 
     def _moved(self, moment: int | None, name: Name, basis: Basis) -> bool:
-        return self._repository.moved_since(moment, name[0], basis.plan.members, basis.names) is not False
+        members = {*basis.plan.members, *basis.counted}
+        return self._repository.moved_since(moment, name[0], members, basis.names) is not False
 
     def _prepare(self, name: Name, needs: _Needs, levels: frozenset[int], final: int, last: int | None) -> None:
         """Make an entry if everything has stood still for long enough; look again at the next question if not."""
@@ -283,7 +335,7 @@ class SettledCredits:
     def _make(self, name: Name, needs: _Needs, levels: frozenset[int], final: int) -> None:
         entry = None
         try:
-            entry = self._made(name[0], needs, levels, final)
+            entry = self._made(name, needs, levels, final)
         except CampanileError as error:  # the next question tries again
             _log.warning("settling_failed", workspace_id=name[0], campaign_id=name[1], reason=str(error))
         with self._lock:
@@ -301,18 +353,19 @@ class SettledCredits:
         if forgotten is not None:
             self._size -= forgotten.size_bytes
 
-    def _made(self, workspace: str, needs: _Needs, levels: frozenset[int], final: int) -> _Entry:
+    def _made(self, name: Name, needs: _Needs, levels: frozenset[int], final: int) -> _Entry:
+        workspace, _, _, books = name
         point = _Point(self._repository.moment, final)
         as_of = None if self._repository.sees_all else final
         extent = self._repository.extent(workspace, needs.basis.counted, as_of=as_of)
         if extent is None:
             return _Entry(needs, levels, point, CreditRows([], []))
         days, starts = self._repository.days(extent, needs.timezone, needs.basis.reach)
-        rows = self._matched.histories(workspace, needs.basis, levels, days, starts, as_of)
+        rows = self._matched.histories(workspace, needs.basis, levels, days, starts, as_of, books=books)
         return _Entry(needs, levels, point, rows)
 
 
-def _last(newest: Mapping[Thing, int], basis: Basis) -> int:
-    """The newest sequence of all that a campaign's conversions depend on; 0 where nothing has come."""
-    things = [*((member, "") for member in basis.plan.members), *(("", name) for name in basis.names)]
-    return max((newest.get(thing, 0) for thing in things), default=0)
+def _things(basis: Basis) -> set[Thing]:
+    """All that a campaign's conversions depend on."""
+    members = {*basis.plan.members, *basis.counted}
+    return {*((member, "") for member in members), *(("", name) for name in basis.names)}
