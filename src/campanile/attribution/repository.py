@@ -65,22 +65,14 @@ class ConversionRepository:
         as_of: int | None = None,
     ) -> CreditRows:
         """Credited conversions of one target, day by day, with the day on which who converted had converted before."""
-        slots = {member: sorted(levels) for member in basis.counted}
-        parameters = {
-            **plan_parameters(basis.plan, days, list(slots), slots),
-            "days": list(starts),
-            "horizon": NO_HORIZON,
-        }
+        rows, revenue = self._by_day(
+            ("settled_credits", "settled_credit_revenue"), workspace, basis, _daily(basis, levels, days, starts), as_of
+        )
 
         def named(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
             return [(*row[:GOAL], basis.goals[row[GOAL] - 1], *row[GOAL + 1 :]) for row in rows]
 
-        rows = self._engine.ask("settled_credits", workspace, as_of=as_of, **parameters)
-        histories = [(*cell, *rest) for cell, *rest in rows]
-        revenue: list[tuple[Any, ...]] = []
-        if histories and basis.plan.parameters["paths"]:
-            revenue = self._engine.ask("settled_credit_revenue", workspace, as_of=as_of, **parameters)
-        return CreditRows(named(histories), named(revenue))
+        return CreditRows(named(rows), named(revenue))
 
     def control_histories(
         self,
@@ -92,9 +84,10 @@ class ConversionRepository:
         as_of: int | None,
     ) -> CreditRows:
         """The same of the control groups of one target, and its hold-outs."""
-        slots = {member: sorted(levels) for member in basis.counted}
-        daily = {"days": list(starts), "horizon": NO_HORIZON}
-        parameters = {**plan_parameters(basis.plan, days, list(slots), slots), **daily}
+        parameters = _daily(basis, levels, days, starts)
+        rows, revenue = self._by_day(
+            ("settled_control", "settled_control_revenue"), workspace, basis, parameters, as_of
+        )
 
         def named(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
             return [
@@ -102,21 +95,28 @@ class ConversionRepository:
                 for level, platform, book, goal, *rest in rows
             ]
 
-        rows = self._engine.ask("settled_control", workspace, as_of=as_of, **parameters)
-        revenue: list[tuple[Any, ...]] = []
-        if rows and basis.plan.parameters["paths"]:
-            revenue = self._engine.ask("settled_control_revenue", workspace, as_of=as_of, **parameters)
+        slots = {member: sorted(levels) for member in basis.counted}
         held_out = self._engine.ask(
-            "settled_held_out", workspace, as_of=as_of, **_held_out_parameters(days, slots, ()), **daily
-        )
+            "settled_held_out", workspace, as_of=as_of, days=parameters["days"], horizon=parameters["horizon"],
+            **_held_out_parameters(days, slots, ()),
+        )  # fmt: skip
         return CreditRows(
-            named([(*cell, *rest) for cell, *rest in rows]),
+            named(rows),
             named(revenue),
             [
                 (level, platform, "", "", CONTROL_GROUPS[book - 1], *rest)
                 for (level, platform, book), _, *rest in held_out
             ],
         )
+
+    def _by_day(
+        self, questions: tuple[str, str], workspace: str, basis: Basis, parameters: dict[str, Any], as_of: int | None
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        """Rows of who converted when, their cells spread out, and of what it was worth, if anything is."""
+        people, worth = questions
+        rows = [(*cell, *rest) for cell, *rest in self._engine.ask(people, workspace, as_of=as_of, **parameters)]
+        paid = rows and basis.plan.parameters["paths"]
+        return rows, self._engine.ask(worth, workspace, as_of=as_of, **parameters) if paid else []
 
     async def control_conversions(
         self, workspace: str, plan: Plan, window: Window, slots: Mapping[str, list[int]]
@@ -195,6 +195,16 @@ class ConversionRepository:
         rows = await self._engine.answer("experiment_conversions", workspace, **parameters)
         goals = plan.goal_names[asked[0]]
         return {((ARMS[book], variation), goals[goal - 1]): pairs for book, variation, goal, pairs in rows}
+
+
+def _daily(basis: Basis, levels: Collection[int], days: Window, starts: Sequence[int]) -> dict[str, Any]:
+    """Parameters of questions about one target, for every range of some days at once."""
+    slots = {member: sorted(levels) for member in basis.counted}
+    return {
+        **plan_parameters(basis.plan, days, list(slots), slots),
+        "days": list(starts),
+        "horizon": NO_HORIZON,
+    }
 
 
 def _range(window: Window) -> dict[str, int]:

@@ -20,7 +20,7 @@ from campanile.clock import FixedClock
 from campanile.engine import Engine
 from campanile.errors import EngineUnavailable
 from campanile.stats.settled import repository, service
-from campanile.stats.settled.entry import Settled
+from campanile.stats.settled.entry import Setting, Settled
 from campanile.stats.settled.repository import SettledRepository
 from campanile.stats.settled.service import SettledAnswers
 from tests.oracle import model
@@ -265,6 +265,36 @@ def test_a_write_under_way_is_counted_when_it_has_ended(chdb_engine: Engine, mon
             writer.join(SECONDS)
         assert entries(settled, past, "w")[0].mark == 2
         compare(chdb_engine, settled, past, "w", FIRST, LAST)
+
+
+def test_a_first_write_that_is_seen_before_it_has_ended_is_looked_at_again(
+    chdb_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that counts for good is there yet, so it is as if there were no events."""
+    inserted, gate = threading.Event(), threading.Event()
+    insert = chdb_engine._insert
+
+    def slow(*arguments: Any) -> None:
+        insert(*arguments)
+        inserted.set()
+        assert gate.wait(SECONDS)
+
+    setting = Setting(("c",), (), "EMAIL", "UTC", "off", "count", True, 0)
+    asking = SettledRepository(chdb_engine)
+    log = Log(chdb_engine, "w", past_of())
+    with monkeypatch.context() as patch:
+        patch.setattr(chdb_engine, "_insert", slow)
+        writer = threading.Thread(target=log.take, args=([event(1, "open", 3)],))
+        writer.start()
+        try:
+            assert inserted.wait(SECONDS)
+            assert asking.ground("w", setting, 0, NOW) is None
+        finally:
+            gate.set()
+            writer.join(SECONDS)
+    ground = asking.ground("w", setting, 0, NOW)
+    assert ground is not None
+    assert ground.mark == 1
 
 
 def test_a_failure_leaves_the_entry_as_it_was(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

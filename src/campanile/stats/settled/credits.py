@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -48,11 +49,10 @@ WATCHED_CAMPAIGNS = 10_000
 """Campaigns of which it is remembered since when they stand still."""
 BY_PLATFORM = 1
 """Bit of a level that keeps platforms apart."""
-
-_log = structlog.get_logger("campanile.stats")
-
 EVERYWHERE = frozenset({0, BY_PLATFORM})
 """Levels of control groups."""
+
+_log = structlog.get_logger("campanile.stats")
 
 Name = tuple[str, str, Attribution, bool]
 """(workspace, campaign, attribution, whether it is about its control groups)."""
@@ -267,7 +267,7 @@ class SettledCredits:
         found: dict[int, _Entry] = {}
         for number, (name, basis, levels) in asked.items():
             needs = _Needs(basis, workspace.settings.timezone, merged_through)
-            last = None if newest is None else max(map(newest.__getitem__, newest.keys() & _things(basis)), default=0)
+            last = None if newest is None else _last(newest, basis)
             entry = self._standing(name, needs, levels, last)
             if entry is None:
                 self._prepare(name, needs, levels, final, last)
@@ -280,14 +280,14 @@ class SettledCredits:
         if self._repository.sees_all:
             return None
         marks = [final]
-        things: set[Thing] = set()
+        campaigns: set[str] = set()
+        names: set[str] = set()
         with self._lock:
             for name, basis, _ in asked:
                 entry = self._entries.get(name)
                 marks += [entry.point.mark] if entry is not None else []
-                things |= _things(basis)
-        campaigns = {campaign for campaign, _ in things if campaign}
-        names = {name for campaign, name in things if not campaign}
+                campaigns.update(basis.plan.members)
+                names.update(basis.names)
         return await self._news.newest(workspace, campaigns, min(marks), names)
 
     def _standing(self, name: Name, needs: _Needs, levels: frozenset[int], last: int | None) -> _Entry | None:
@@ -305,8 +305,7 @@ class SettledCredits:
             return entry
 
     def _moved(self, moment: int | None, name: Name, basis: Basis) -> bool:
-        members = {*basis.plan.members, *basis.counted}
-        return self._repository.moved_since(moment, name[0], members, basis.names) is not False
+        return self._repository.moved_since(moment, name[0], basis.plan.members, basis.names) is not False
 
     def _prepare(self, name: Name, needs: _Needs, levels: frozenset[int], final: int, last: int | None) -> None:
         """Make an entry if everything has stood still for long enough; look again at the next question if not."""
@@ -365,7 +364,9 @@ class SettledCredits:
         return _Entry(needs, levels, point, rows)
 
 
-def _things(basis: Basis) -> set[Thing]:
-    """All that a campaign's conversions depend on."""
-    members = {*basis.plan.members, *basis.counted}
-    return {*((member, "") for member in members), *(("", name) for name in basis.names)}
+def _last(newest: Mapping[Thing, int], basis: Basis) -> int:
+    """The newest sequence of all that a campaign's conversions depend on; 0 where nothing of it has come."""
+    if not newest:
+        return 0
+    members, names = ((each, "") for each in basis.plan.members), (("", each) for each in basis.names)
+    return max((newest.get(thing, 0) for thing in chain(members, names)), default=0)

@@ -165,7 +165,7 @@ class SettledRepository:
             if not movements.found(workspace, fresh.extent.newest):
                 if fresh.extent.newest > sight.through:  # is being written
                     fresh = self.first(workspace, setting, now, as_of=sight.through)
-                return Ground(fresh, sight.through, sight.moment)
+                return None if fresh.extent is None else Ground(fresh, sight.through, sight.moment)
 
     def first(self, workspace: str, setting: Setting, now: datetime, *, as_of: int | None = None) -> Fresh:
         """Where a target has rows."""
