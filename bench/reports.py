@@ -74,7 +74,7 @@ GROUP BY campaign_id, day ORDER BY campaign_id, day"""
 
 
 def run(
-    *, rounds: int = 5, campaigns: int = 1_000, users: int = 30, spreadsheet: int = 50_000, large: int = 10_000
+    *, rounds: int = 5, campaigns: int = 10_000, users: int = 10, spreadsheet: int = 50_000, large: int = 10_000
 ) -> Measured:
     """Ratios first, over an engine in this process; then the large report, in a process of its own."""
     with scratch_folder("bench") as folder:

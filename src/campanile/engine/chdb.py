@@ -99,19 +99,15 @@ class ChdbEngine(Engine):
 
     def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._read() as client, _translated():
-            result = client.query(question.sql(DATABASE), parameters=dict(parameters), settings=self._settings)
+            result = client.query(question.sql(DATABASE), parameters=dict(parameters), settings=self._settings())
             return [tuple(row) for row in result.result_rows]
 
-    def _run_table(self, question: Question, parameters: Mapping[str, Any]) -> pa.Table:
+    def _run_table(self, question: Question, parameters: Mapping[str, Any], threads: int | None) -> pa.Table:
         # In the statement: the client would look up, set and set back settings of the session around this one.
-        settings = ", ".join(f"{name} = {value}" for name, value in self._settings.items())
+        settings = ", ".join(f"{name} = {value}" for name, value in self._settings(threads).items())
         statement = f"{question.sql(DATABASE)}\nSETTINGS {settings}\n"
         with self._read() as client, _translated():
             return client.query_arrow(statement, parameters=dict(parameters))
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return {"max_execution_time": self._query_timeout, "max_query_size": MAX_QUERY_BYTES}
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         # The engine reads the rows from a file beside its store: the binding offers no other way in that keeps
@@ -168,9 +164,6 @@ class ChdbEngine(Engine):
                 raise EngineUnavailable(_CLOSED)
             yield self._writer
 
-
-MAX_QUERY_BYTES = 16 * 1024 * 1024
-"""Largest statement, in bytes: questions carry id lists."""
 
 _INSERT_SETTINGS = {"max_threads": "1"}
 """A group is one block, which one thread writes; waking others takes longer than a small one needs."""

@@ -25,8 +25,6 @@ from campanile.engine.tables import TABLES
 from campanile.errors import ConfigurationError, EngineUnavailable
 
 DEFAULT_HTTP_PORT = 8123
-MAX_QUERY_BYTES = 16 * 1024 * 1024
-"""Largest statement, in bytes: questions carry id lists."""
 MAX_LIST_ITEMS = 1_000
 """Items a list parameter may have before it travels in the statement: parameters are part of the URL."""
 _FOREGROUND = {"distributed_foreground_insert": "1"}
@@ -139,22 +137,18 @@ class ClickHouseEngine(Engine):
     def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         sql, bound = self._statement(question, parameters)
         with self._client() as client, _translated():
-            result = client.query(sql, parameters=bound, settings=self._settings)
+            result = client.query(sql, parameters=bound, settings=self._settings())
             return [tuple(row) for row in result.result_rows]
 
-    def _run_table(self, question: Question, parameters: Mapping[str, Any]) -> pa.Table:
+    def _run_table(self, question: Question, parameters: Mapping[str, Any], threads: int | None) -> pa.Table:
         sql, bound = self._statement(question, parameters)
         with self._client() as client, _translated():
-            return client.query_arrow(sql, parameters=bound, settings=self._settings, use_strings=True)
+            return client.query_arrow(sql, parameters=bound, settings=self._settings(threads), use_strings=True)
 
     def _statement(self, question: Question, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         database, cluster = self._database, self._cluster
         sql = question.cluster_sql(database, cluster) if cluster else question.sql(database)
         return _inline_long_lists(sql, parameters)
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        return {"max_execution_time": self._query_timeout, "max_query_size": MAX_QUERY_BYTES}
 
     def _insert(self, table: str, rows: pa.Table) -> None:
         settings: dict[str, Any] = {**WRITE_SETTINGS, **_FOREGROUND}

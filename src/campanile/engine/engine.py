@@ -32,6 +32,9 @@ WRITE_SETTINGS: dict[str, str] = {
 }
 """Pinned for every insert; their defaults differ between engine versions."""
 
+MAX_QUERY_BYTES = 16 * 1024 * 1024
+"""Largest statement, in bytes: questions carry id lists."""
+
 COPY_SETTINGS = {
     "max_partitions_per_insert_block": "0",  # a history may have any number of months
     "max_execution_time": "0",
@@ -98,9 +101,21 @@ class Engine(ABC):
         """
         return self._run(*self._prepared(question, workspace, as_of, parameters))
 
-    def ask_table(self, question: str, workspace: str, *, as_of: int | None = None, **parameters: Any) -> pa.Table:
-        """As `ask`, the answer by columns: for answers of many thousand rows."""
-        return self._run_table(*self._prepared(question, workspace, as_of, parameters))
+    def ask_table(
+        self,
+        question: str,
+        workspace: str,
+        *,
+        as_of: int | None = None,
+        threads: int | None = None,
+        **parameters: Any,
+    ) -> pa.Table:
+        """As `ask`, the answer by columns: for answers of many thousand rows.
+
+        Args:
+            threads: of the engine that work on it, on every shard; None: as many as there are processors.
+        """
+        return self._run_table(*self._prepared(question, workspace, as_of, parameters), threads)
 
     def _prepared(
         self, question: str, workspace: str, as_of: int | None, parameters: dict[str, Any]
@@ -191,7 +206,19 @@ class Engine(ABC):
     def _run(self, question: Question, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]: ...
 
     @abstractmethod
-    def _run_table(self, question: Question, parameters: Mapping[str, Any]) -> pa.Table: ...
+    def _run_table(self, question: Question, parameters: Mapping[str, Any], threads: int | None) -> pa.Table: ...
+
+    def _settings(self, threads: int | None = None) -> dict[str, Any]:
+        """Of a question."""
+        own = {} if threads is None else {"max_threads": threads}
+        return {
+            "max_execution_time": self._query_timeout,
+            "max_query_size": MAX_QUERY_BYTES,
+            # Copies of a row have the same sorting key, and it holds the day; so they are in one partition (a month,
+            # a year), and those outside a range need not be read.
+            "do_not_merge_across_partitions_select_final": 1,
+            **own,
+        }
 
     @abstractmethod
     def _insert(self, table: str, rows: pa.Table) -> None: ...

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -19,7 +20,7 @@ from campanile.metrics.rows import (
 )
 
 
-class Classes(msgspec.Struct, frozen=True):
+class Classes(msgspec.Struct, frozen=True, dict=True):
     """The classes that count for some metrics; classes are numbered from 0."""
 
     bits: int
@@ -45,12 +46,12 @@ class Classes(msgspec.Struct, frozen=True):
         told_apart = set(_within(bits))
         return cls(bits, [numbers if number in told_apart else [] for number, numbers in enumerate(table)])
 
-    @property
+    @cached_property
     def keys(self) -> list[tuple[str, ...]]:
         """Per class: the keys of the metrics it feeds."""
         return [tuple(METRIC_KEYS[number] for number in numbers) for numbers in self.numbers]
 
-    @property
+    @cached_property
     def types(self) -> list[str]:
         """Event types with a class that counts for something."""
         return [
@@ -61,8 +62,12 @@ class Classes(msgspec.Struct, frozen=True):
 
     def shares(self, key: str) -> bool:
         """Whether several classes feed a metric, so that its users are not those of a class."""
-        number = METRIC_NUMBERS[key]
-        return sum(number in numbers for numbers in self.numbers) > 1
+        return self._feeding[METRIC_NUMBERS[key]] > 1
+
+    @cached_property
+    def _feeding(self) -> Counter[int]:
+        """How many classes feed each metric."""
+        return Counter(number for numbers in self.numbers for number in numbers)
 
     def alone(self, keys: Collection[str]) -> dict[int, tuple[str, ...]]:
         """The classes that feed one of the metrics as the only one, with those metrics."""

@@ -59,8 +59,6 @@ def integers(table: pa.Table, name: str) -> Integers:
 def _texts(table: pa.Table, name: str) -> Texts:
     if name not in table.column_names:
         return Texts(np.zeros(table.num_rows, np.int64), ("",))
-    column = table[name]
-    if not pa.types.is_string(column.type):
-        column = column.cast(pa.string())
-    encoded = pc.dictionary_encode(column).combine_chunks()
-    return Texts(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist() or ("",))
+    encoded = pc.dictionary_encode(table[name]).combine_chunks()
+    known = encoded.dictionary.cast(pa.string())
+    return Texts(encoded.indices.to_numpy().astype(np.int64), known.to_pylist() or ("",))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ import msgspec
 import numpy as np
 
 from campanile.campaigns.schemas import Campaign, Goal
+from campanile.kit.ahead import made_ahead
 from campanile.kit.times import Window, day_start, epoch_milliseconds, window
 from campanile.metrics.snapshots import Cells
 from campanile.reports.axes import Extent, Fan, Label, day_axis, fan
@@ -28,7 +30,7 @@ from campanile.reports.plan import Needs
 from campanile.reports.row_goals import PortionGoals
 from campanile.reports.row_numbers import PortionNumbers
 from campanile.reports.row_writer import Columns, Labelled, Outline, RowWriter
-from campanile.reports.rows_repository import UNLABELLED, Activity, RowsRepository, Scope, implied
+from campanile.reports.rows_repository import UNLABELLED, Activity, Extents, RowsRepository, Scope, implied
 from campanile.reports.schemas import CHANNELS, ReportSpec, ReportWarning
 from campanile.reports.selection import Labels, Target, choose, needs_labels, unknown_values
 from campanile.reports.sheet import Batch, Column, Sheet
@@ -44,6 +46,10 @@ ROWS_PER_PORTION = 16_000
 """Rows counted by one set of questions."""
 EVENTS_PER_PORTION = 3_000_000
 """Events behind them, about; a single campaign, or a single day of one, may have more."""
+PORTIONS_AT_ONCE = 2
+"""Portions that are counted side by side, each by one thread of the engine. Two threads for one portion find most
+places both, and put them together afterwards: they take four fifths of the time of one, where two portions side by
+side take half of it each."""
 DOCUMENTS_AT_ONCE = 50
 """Campaign documents in memory; each may be a megabyte."""
 LABELS_AT_ONCE = 500
@@ -96,6 +102,18 @@ class _Portion(NamedTuple):
     """Of the targets, within the block."""
     days: Sequence[int] | None
     """None: all of each."""
+    events: int
+    """Behind the rows, about."""
+
+
+class _Counted(NamedTuple):
+    """What the engine said about a portion."""
+
+    block: _Block
+    portion: _Portion
+    scope: Scope
+    grid: Grid
+    numbers: PortionNumbers
 
 
 class RowsService:
@@ -122,7 +140,8 @@ class RowsService:
             the configured time.
         """
         everything = self._campaigns.everything(workspace.id)
-        counted = self._repository.extents(workspace.id, days, as_of)
+        extents = self._repository.extents(workspace.id, days, as_of)
+        counted = extents.counted
         labels: dict[str, Labels] = {}
         unknown: list[str] = []
         if needs_labels(spec.filters) and spec.campaigns == "all":
@@ -134,7 +153,7 @@ class RowsService:
             late = self._converting(workspace, candidates, columns.needs(), days, counted, as_of)
             choice = choose(candidates, spec, selection, days, counted.keys() | late, labels)
             warnings = [] if place else list(_selection_warnings(spec, everything, unknown))
-            yield self._sheet(workspace, spec, columns, choice, days, as_of, counted, warnings, at_once)
+            yield self._sheet(workspace, spec, columns, choice, days, as_of, extents, warnings, at_once)
 
     def _converting(
         self,
@@ -169,7 +188,7 @@ class RowsService:
         targets: Sequence[Target],
         days: Window,
         as_of: int,
-        counted: Mapping[str, Activity | None],
+        extents: Extents,
         warnings: list[ReportWarning],
         at_once: int | None,
     ) -> Sheet:
@@ -178,11 +197,9 @@ class RowsService:
             message = "Rows of parents contain those of their children: sums over a column count twice."
             warnings.append(ReportWarning(code="parent_totals", message=message, channel=columns.channel))
         counter = _Counter(
-            self._repository, self._campaigns, self._credits, workspace, spec, columns, days, as_of, counted, warnings
+            self._repository, self._campaigns, self._credits, workspace, spec, columns, days, as_of, extents, warnings
         )
-        return Sheet(
-            columns.channel, columns.columns(), counter.batches(targets, at_once or TARGETS_PER_BLOCK), warnings
-        )
+        return Sheet(columns.channel, columns.columns(), counter.batches(targets, at_once), warnings)
 
 
 class _Counter:
@@ -198,7 +215,7 @@ class _Counter:
         columns: Columns,
         days: Window,
         as_of: int,
-        counted: Mapping[str, Activity | None],
+        extents: Extents,
         warnings: list[ReportWarning],
     ) -> None:
         self._repository = repository
@@ -212,21 +229,27 @@ class _Counter:
         self._writer = RowWriter(columns, workspace.settings)
         self._window = days
         self._as_of = as_of
-        self._counted = counted
+        self._extents = extents
         self._warnings = warnings
         self._uniques_added = False
 
-    def batches(self, targets: Sequence[Target], at_once: int) -> Iterator[Batch]:
-        for chosen in _chunks(targets, at_once):
-            block = self._block(chosen)
-            for portion in self._portions(block):
-                batch = self._count(block, portion)
-                if batch:
-                    yield batch
+    def batches(self, targets: Sequence[Target], at_once: int | None) -> Iterator[Batch]:
+        todo = self._todo(targets, at_once or TARGETS_PER_BLOCK)
+        if at_once is None:
+            with closing(made_ahead(self._count, todo, PORTIONS_AT_ONCE)) as everything:
+                yield from filter(None, map(self._rows, everything))
+        else:  # nothing is asked that may not be wanted
+            yield from filter(None, map(self._rows, map(self._count, todo)))
         self._warnings.extend(self._writer.warnings())
         if self._uniques_added:
             message = "Unique counts that were reported as numbers were added up."
             self._warnings.append(ReportWarning(code="uniques_added", message=message, channel=self._columns.channel))
+
+    def _todo(self, targets: Sequence[Target], at_once: int) -> Iterator[tuple[_Block, _Portion]]:
+        for chosen in _chunks(targets, at_once):
+            block = self._block(chosen)
+            for portion in self._portions(block):
+                yield block, portion
 
     def _block(self, targets: Sequence[Target]) -> _Block:
         """What there is to count for some targets."""
@@ -240,7 +263,8 @@ class _Counter:
             extents[activity.campaign_id].add(activity)
         today = (_EPOCH + timedelta(microseconds=self._as_of)).astimezone(self._zone).date()
         first, last = (_EPOCH.date(), today) if lifetime else (self._window.first, self._window.last)
-        cells = self._repository.cells(self._workspace.id, members, first, last, self._as_of)
+        reporting = members if lifetime else members.keys() & self._extents.reported
+        cells = self._repository.cells(self._workspace.id, reporting, first, last, self._as_of)
         if lifetime:
             first = min((*self._first_days(extents.values(), cells), today))
         days = self._days(first, last)
@@ -278,7 +302,7 @@ class _Counter:
         if lifetime or {"locale", "variation"} & self._columns.splits:
             start, end = (0, _FOREVER) if lifetime else (_ms(self._window.start), _ms(self._window.end))
             return self._repository.activity(self._workspace.id, members, start, end, self._as_of)
-        return [found for member in members if (found := self._counted.get(member)) is not None]
+        return [found for member in members if (found := self._extents.counted.get(member)) is not None]
 
     def _first_days(self, extents: Iterable[Extent], cells: Cells) -> Iterator[date]:
         for extent in extents:
@@ -309,29 +333,36 @@ class _Counter:
                 continue
             fits = rows + shape.rows <= ROWS_PER_PORTION and events + shape.events <= EVENTS_PER_PORTION
             if chosen and not fits:
-                yield _Portion(chosen, None)
+                yield _Portion(chosen, None, events)
                 chosen, rows, events = [], 0, 0
             slices = list(_slices(shape)) if block.scope.by_day else []
             if len(slices) > 1:
-                yield from (_Portion([number], part) for part in slices)
+                days = len(shape.days)
+                yield from (_Portion([number], part, shape.events * len(part) // days) for part in slices)
             else:
                 chosen.append(number)
                 rows += shape.rows
                 events += shape.events
         if chosen:
-            yield _Portion(chosen, None)
+            yield _Portion(chosen, None, events)
 
-    def _count(self, block: _Block, portion: _Portion) -> Batch:
-        """The rows of a portion."""
+    def _count(self, todo: tuple[_Block, _Portion]) -> _Counted:
+        """Ask the engine about a portion; several are at it at once."""
+        block, portion = todo
         scope = _narrowed(block.scope, portion)
-        chosen = portion.numbers
         bands = [
             Band(number, block.shapes[number].days if portion.days is None else portion.days, block.shapes[number].fan)
-            for number in chosen
+            for number in portion.numbers
         ]
         grid = Grid(bands, list(scope.days), by_day=scope.by_day)
         numbers = PortionNumbers(grid, scope, self._needs, block.cells)
         numbers.fill(self._repository)
+        return _Counted(block, portion, scope, grid, numbers)
+
+    def _rows(self, counted: _Counted) -> Batch:
+        """The rows of a portion."""
+        block, portion, scope, grid, numbers = counted
+        chosen, bands = portion.numbers, grid.bands
         self._uniques_added |= numbers.uniques_added
         wanted = [campaign_goals(block.targets[number].campaign, block.goals.names(number)) for number in chosen]
         goals = PortionGoals(grid, block.goals, [[goal.name for goal in own] for own in wanted])
@@ -413,7 +444,8 @@ def _narrowed(scope: Scope, portion: _Portion) -> Scope:
         for name, numbers in scope.members.items()
         if (kept := tuple(number for number in numbers if number in chosen))
     }
-    scope = msgspec.structs.replace(scope, members=members)
+    threads = 1 if portion.events <= EVENTS_PER_PORTION else None
+    scope = msgspec.structs.replace(scope, members=members, threads=threads)
     if portion.days is None:
         return scope
     days = {moment: scope.days[moment] for moment in portion.days}

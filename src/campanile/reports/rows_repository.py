@@ -59,6 +59,8 @@ class Scope(msgspec.Struct, frozen=True):
     """Target number → bits of locale and variation, where its rows keep them apart."""
     platforms: bool
     """Whether single platforms are wanted beside all of them together."""
+    threads: int | None = None
+    """Of the engine that may work on a question; None: all of them."""
 
 
 class Activity(NamedTuple):
@@ -73,6 +75,16 @@ class Activity(NamedTuple):
     first: int
     """Milliseconds."""
     last: int
+
+
+class Extents(NamedTuple):
+    """What there is in a window."""
+
+    counted: Mapping[str, Activity | None]
+    """The campaigns with an event or a reported count, and when their events were, whatever locale and variation they
+    name; None where there are none that belong to a day."""
+    reported: Collection[str]
+    """Those of them with a reported count."""
 
 
 class Attributed(NamedTuple):
@@ -93,9 +105,8 @@ class RowsRepository:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def extents(self, workspace: str, window: Window, as_of: int) -> dict[str, Activity | None]:
-        """The campaigns with an event or a reported count in the window, and when their events were, whatever locale
-        and variation they name; None where there are none that belong to a day."""
+    def extents(self, workspace: str, window: Window, as_of: int) -> Extents:
+        """Which campaigns have something in the window."""
         rows = self._engine.ask(
             "report_extents",
             workspace,
@@ -114,7 +125,7 @@ class RowsRepository:
                 first, last = min(first, known.first), max(last, known.last)
             if events:
                 found[name] = Activity(name, "", "", events, 0, first, last)
-        return found
+        return Extents(found, {row[0] for row in cells})
 
     def activity(self, workspace: str, members: Collection[str], start: int, end: int, as_of: int) -> list[Activity]:
         """When these campaigns had events, and what those name; several rows per place where the store has shards."""
@@ -125,6 +136,8 @@ class RowsRepository:
 
     def cells(self, workspace: str, members: Collection[str], first: date, last: date, as_of: int) -> Cells:
         """The counts that were reported as numbers for these days."""
+        if not members:
+            return Cells(())
         return Cells(
             self._engine.ask(
                 "snapshot_cells", workspace, as_of=as_of, campaigns=sorted(members), first=first, last=last
@@ -153,11 +166,17 @@ class RowsRepository:
         settings = scope.settings
         classes = Classes.of(settings.bot_mode, settings.unsubscribe_bot, frozenset(wanted), _bits(scope))
         alone = classes.alone({key for key, unique in wanted.items() if unique})
-        question = "report_places" if scope.platforms or any(scope.splits.values()) else "report_classes"
+        slots: Mapping[str, Any] = slots_of(scope)
+        if scope.platforms or any(scope.splits.values()):
+            question = "report_places"
+        elif own := _single(slots):
+            question, slots = "report_single", own
+        else:
+            question = "report_classes"
         table = self._ask_table(
             question,
             scope,
-            slots_of(scope),
+            slots,
             types=classes.types,
             people=[number + 1 for number in alone],
             class_bits=classes.bits,
@@ -248,11 +267,13 @@ class RowsRepository:
             return None
         return Answer.of(self._ask_table(question, scope, slots, **parameters), thing, LEVEL_BITS)
 
-    def _ask_table(self, question: str, scope: Scope, slots: Mapping[str, list[int]], **parameters: Any) -> pa.Table:
-        return self._engine.ask_table(question, scope.workspace, **_scope(scope, slots), **parameters)
+    def _ask_table(self, question: str, scope: Scope, slots: Mapping[str, Any], **parameters: Any) -> pa.Table:
+        return self._engine.ask_table(
+            question, scope.workspace, threads=scope.threads, **_scope(scope, slots), **parameters
+        )
 
 
-def _scope(scope: Scope, slots: Mapping[str, list[int]] | None) -> dict[str, Any]:
+def _scope(scope: Scope, slots: Mapping[str, Any] | None) -> dict[str, Any]:
     """Parameters of every question about rows."""
     members = {} if slots is None else {"members": list(range(1, len(slots) + 1)), "slots": list(slots.values())}
     return {
@@ -300,8 +321,15 @@ def slots_of(scope: Scope, *, whole: bool = False) -> dict[str, list[int]]:
     }
 
 
+def _single(slots: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """Per member: its only slot, which no other has; empty if that is not so."""
+    found = {member: own[0] for member, own in slots.items() if len(own) == 1}
+    return found if len(set(found.values())) == len(slots) else {}
+
+
 def _implied(scope: Scope) -> list[int]:
-    return [int(member in scope.implied) for member in scope.members]
+    """Per member, whether its attempts are implied; nothing if none are: then it is no for all."""
+    return [int(member in scope.implied) for member in scope.members] if scope.implied else []
 
 
 def _covered(covered: Sequence[str]) -> dict[str, Any]:

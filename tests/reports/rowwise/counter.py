@@ -25,13 +25,19 @@ class RowwiseCounter(_Counter):
         self._rowwise = RowWriter(self._columns, self._workspace.settings)
         self._writer = self._rowwise  # type: ignore[assignment]
         self._questions = Questions(self._repository._engine)
+        everybody = {campaign.campaign_id for campaign in self._campaigns.everything(self._workspace.id)}
+        self._extents = self._extents._replace(reported=everybody)
 
     def _activity(self, members: Collection[str], *, lifetime: bool) -> Iterable[Activity]:
         start, end = (0, FOREVER) if lifetime else (_ms(self._window.start), _ms(self._window.end))
         return self._repository.activity(self._workspace.id, members, start, end, self._as_of)
 
-    def _count(self, block: _Block, portion: _Portion) -> Any:
+    def _count(self, todo: tuple[_Block, _Portion]) -> Any:
+        return todo
+
+    def _rows(self, todo: Any) -> Any:
         """The rows of a portion."""
+        block, portion = todo
         scope = _narrowed(block.scope, portion)
         numbers = PortionNumbers(scope, self._needs, block.cells)
         numbers.fill(self._questions)
