@@ -36,7 +36,7 @@ class _Round(NamedTuple):
     bare_in_all: float
 
 
-def run(rounds: int = 5, per_round: int = 200_000) -> Measured:
+def run(rounds: int = 9, per_round: int = 200_000) -> Measured:
     """Rounds of HTTP, then engine, each with the same events."""
     with scratch_folder("bench") as folder:
         engine = open_engine(Settings(data=str(folder / "raw")))

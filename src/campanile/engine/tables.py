@@ -32,6 +32,13 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
 }  # fmt: skip
 """Column types per table; 128-bit keys are little-endian bytes."""
 
+OPTIONAL = frozenset({
+    "message_key", "locale", "variation", "device_id", "reason", "reason_detail", "step", "machine", "goal",
+    "attribution", "revenue", "currency", "provider", "message_id", "transport", "source", "device_platform", "flow_id",
+    "link", "link_id", "attributes",
+})  # fmt: skip
+"""Columns of events that need not be written where no row has anything in them; each costs as much as any other."""
+
 
 def arrow_table(table: str, columns: Mapping[str, Sequence[object]]) -> pa.Table:
     """Columns of equal length as an Arrow table of the table's types.

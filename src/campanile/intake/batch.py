@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campanile.engine.tables import TABLES
+from campanile.engine.tables import OPTIONAL, TABLES
 from campanile.intake.bulk import Places, PlainEvents, Times
 from campanile.intake.event import EVENT_COLUMNS, Event
 from campanile.intake.fields import MERGE_TYPE
@@ -28,6 +28,7 @@ from campanile.workspaces.schemas import Workspace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GETTERS = {name: attrgetter(name) for name in EVENT_COLUMNS if name != "ts"}
+NO_KEY = bytes(16)
 STORED = [name for name in TABLES["events"] if name != "sequence"]
 """Columns of the log that a batch knows before it is stored."""
 
@@ -191,6 +192,8 @@ class Batch:
         kind = TABLES["events"][name]
         if name == "ts":
             return pa.array(part.times, kind)
+        if name == "message_key" and not part.message_keys.any():
+            return Constant(NO_KEY, size)
         if name in ("event_key", "message_key"):
             keys = part.event_keys if name == "event_key" else part.message_keys
             return pa.Array.from_buffers(kind, size, [None, pa.py_buffer(keys.tobytes())])
@@ -300,6 +303,14 @@ def stacked(name: str, pieces: Sequence[pa.Array | Constant]) -> pa.ChunkedArray
     )
 
 
+def _empty(pieces: Sequence[pa.Array | Constant]) -> bool:
+    """Whether a column certainly has nothing in it. A revenue of 0 is something."""
+    return all(
+        isinstance(piece, Constant) and (piece.value is None or piece.value is False or piece.value in ("", NO_KEY))
+        for piece in pieces
+    )
+
+
 def load_libraries() -> None:
     """Let Arrow import what it imports with its first array; it would take the first request a second."""
     pa.array([0])
@@ -307,7 +318,8 @@ def load_libraries() -> None:
 
 def joined(batches: Sequence[Batch], keep: Flags, sequence: int) -> dict[str, Any]:
     """The kept rows of all batches, as columns for `Engine.append`."""
-    columns = {name: stacked(name, [piece for batch in batches for piece in batch.pieces(name)]) for name in STORED}
+    pieces = {name: [piece for batch in batches for piece in batch.pieces(name)] for name in STORED}
+    columns = {name: stacked(name, found) for name, found in pieces.items() if not (name in OPTIONAL and _empty(found))}
     if not keep.all():
         flags = pa.array(keep)
         columns = {name: column.filter(flags) for name, column in columns.items()}

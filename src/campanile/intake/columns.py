@@ -75,7 +75,7 @@ def columns_of(raws: Sequence[bytes], most_bytes: int) -> dict[str, Column] | No
     if table is None:
         return None
     # Which records name a field that only some types have, or that nobody knows, cannot be told if it may be null.
-    if b"null" in body and not ALWAYS_KNOWN_FIELDS.issuperset(table.column_names):
+    if not ALWAYS_KNOWN_FIELDS.issuperset(table.column_names) and b"null" in body:
         return None
     columns = zip(table.column_names, table.columns, strict=True)
     return {

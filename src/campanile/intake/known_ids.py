@@ -1,6 +1,6 @@
 """Which keys have been stored? Answered from memory for almost every key (ingest specification 1.6, layer b).
 
-`KeyFilter` holds all keys of the log at three bytes each and errs on one side only: a key it does not hold has
+`KeyFilter` holds all keys of the log at four bytes each and errs on one side only: a key it does not hold has
 certainly not been stored. `RecentKeys` holds the newest keys exactly, so that a client that repeats what it has just
 sent costs no lookup. Whatever the filter holds and the recent keys do not is looked up in the log.
 
@@ -21,18 +21,25 @@ from campanile.intake.keys import Keys
 Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
-_BITS_PER_KEY = 24
-"""Gives about one false hit in ten thousand keys per full layer (measured in the tests)."""
+_BITS_PER_KEY = 32
+"""Gives about two false hits in a million keys per full layer (measured in the tests). Each costs a group a look-up in
+the log, as long as half an insert."""
 
-_BLOCK_WORDS = 4
-"""A key touches one block of 256 bits: one cache line, two bits in each of its words."""
+_BLOCK_WORDS = 128
+"""A key touches one block of a KiB. Smaller ones differ more in how many keys they hold, and the fullest ones give most
+false hits: blocks of a cache line, thirteen times as many."""
+
+_PROBES = 4
+"""Words of its block that a key touches: three bits in each."""
 
 _FIRST_LAYER_KEYS = 1 << 20
-"""Smallest layer, in keys: 3 MiB."""
+"""Smallest layer, in keys: 4 MiB."""
 
 _WORD = np.uint64(1)
 _SIX_BITS = np.uint64(63)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_MIX_AGAIN = np.uint64(0xBF58476D1CE4E5B9)
+_LAST_WORD = np.uint64(_BLOCK_WORDS - 1)
 
 
 def workspace_salt(workspace: str) -> Words:
@@ -118,14 +125,17 @@ class _Layer:
         return found
 
     def _probes(self, words: Words) -> list[tuple[npt.NDArray[np.intp], Words]]:
-        # The block comes from the word itself, the bits from a product that spreads it over the upper half again.
-        first = (words % self._blocks).astype(np.intp) * _BLOCK_WORDS
+        # The block comes from the word itself, the rest from products that spread it over their upper bits again.
+        first = (words % self._blocks) * np.uint64(_BLOCK_WORDS)
         spread = (words ^ (words >> np.uint64(32))) * _MIX
+        further = (spread ^ (spread >> np.uint64(32))) * _MIX_AGAIN
         probes = []
-        for index in range(_BLOCK_WORDS):
-            low = (spread >> np.uint64(12 * index + 8)) & _SIX_BITS
-            high = (spread >> np.uint64(12 * index + 14)) & _SIX_BITS
-            probes.append((first + index, (_WORD << low) | (_WORD << high)))
+        for index in range(_PROBES):
+            place = first + ((further >> np.uint64(36 + 7 * index)) & _LAST_WORD)
+            mask = _WORD << ((spread >> np.uint64(16 + 12 * index)) & _SIX_BITS)
+            mask |= _WORD << ((spread >> np.uint64(22 + 12 * index)) & _SIX_BITS)
+            mask |= _WORD << ((further >> np.uint64(8 + 6 * index)) & _SIX_BITS)
+            probes.append((place.astype(np.intp), mask))
         return probes
 
 
