@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from campanile.errors import ConfigurationError
+from campanile.kit.heap import keep_what_there_is
 from campanile.settings import Settings
 
 HEADER_BYTES = 16 * 1024
@@ -101,6 +102,7 @@ async def _run(app: Application, settings: Settings, companion: Companion | None
             try:
                 await _listening(settings, serving, waiting)
                 if not stopping.is_set():
+                    keep_what_there_is()
                     log.info("ready", url=settings.resolved_base_url, data=settings.data, server=settings.http_server)
                 if companion is not None:
                     tasks.add(asyncio.create_task(_as_task(companion)))

@@ -37,7 +37,8 @@ OPTIONAL = frozenset({
     "attribution", "revenue", "currency", "provider", "message_id", "transport", "source", "device_platform", "flow_id",
     "link", "link_id", "attributes",
 })  # fmt: skip
-"""Columns of events that need not be written where no row has anything in them; each costs as much as any other."""
+"""Columns of events that need not be written where no row has anything in them; each costs as much as any other. Those
+that say which campaign, user and day a row is about are always there."""
 
 
 def arrow_table(table: str, columns: Mapping[str, Sequence[object]]) -> pa.Table:
