@@ -30,9 +30,9 @@ SECTIONS = {
             "looks every id up and answers with a verdict per event.",
             "Our client, import and consumer send 10,000 events per request, the most a request may hold. Requests of "
             "2,000 from five clients make groups of ten thousand, and nobody reads while all five wait for theirs.",
-            "Rounds differ by how many merges fall into them. An insert of ten thousand rows takes 13 ms, 6 of them for "
-            "being an insert; merging a row takes as long as inserting it, and the longer the load, the more often each "
-            "row is merged.",
+            "Rounds differ by how many merges fall into them. An insert of ten thousand rows takes 13 ms, 6 of them "
+            "for being an insert; merging a row takes as long as inserting it, and the longer the load, the more often "
+            "each row is merged.",
             "Each side is measured while the other one rests: the merges that follow an insert would otherwise slow "
             "the other side down. The last row counts the merges in, for both sides.",
             "The bare insert keeps one processor busy, the intake both: it reads JSON and checks, looks ids up, "
@@ -109,8 +109,9 @@ SECTIONS = {
         ),
         (
             "A report asks with bounded questions, two portions of its rows side by side, so that memory stays flat "
-            "and other questions get their turn; before that it looks which campaigns have events at all. It computes every cell exactly, guards formulas, and compresses and "
-            "syncs an archive. The single statement of the engine does none of this, and keeps all groups in memory.",
+            "and other questions get their turn; before that it looks which campaigns have events at all. It computes "
+            "every cell exactly, guards formulas, and compresses and syncs an archive. The single statement of the "
+            "engine does none of this, and keeps all groups in memory.",
             "The bare library writes ready rows without number formats for money or cleaned texts; ours gets the same "
             "rows, in another process.",
         ),
