@@ -126,30 +126,40 @@ def test_rows_are_in_the_order_of_the_specification(chdb_engine: Engine) -> None
     assert {row["campaign.parent_id"] for row in found["PUSH"] if row["campaign.id"] == PARENT} == {None}
 
 
-@pytest.mark.parametrize(
-    ("chosen", "expected"),
-    [
-        ({"child": False}, {PARENT: (3, 2)}),
-        ({"child": True}, {C1: (1, 1), C2: (2, 2)}),
-        ({"child": True, "parent_totals": True}, {PARENT: (3, 2), C1: (1, 1), C2: (2, 2)}),
-    ],
-    ids=["whole", "runs", "both"],
-)
-def test_who_got_several_runs_is_one_user_of_their_parent(
-    chdb_engine: Engine, chosen: dict[str, bool], expected: dict[str, tuple[int, int]]
-) -> None:
+RUNS: list[tuple[dict[str, bool], dict[str, tuple[int, int]]]] = [
+    ({"child": False}, {PARENT: (3, 2)}),
+    ({"child": True}, {C1: (1, 1), C2: (2, 2)}),
+    ({"child": True, "parent_totals": True}, {PARENT: (3, 2), C1: (1, 1), C2: (2, 2)}),
+]
+"""Rows that are chosen → the messages and users of each on the second day, when one user gets both runs."""
+
+
+def check_runs(engine: Engine, chosen: Mapping[str, bool], expected: Mapping[str, tuple[int, int]]) -> None:
     """With columns of all platforms together, and nothing that rows keep apart but days."""
     known = [msgspec.structs.replace(each, channel="EMAIL", platforms=()) for each in family()]
     sent = [event(name, "sent", at(2), user, "EMAIL") for name, user in ((C1, "u1"), (C2, "u1"), (C2, "u2"))]
     columns = {"EMAIL": ["campaign.id", "campaign-stats.sent", "campaign-stats.unique_sent"]}
-    splits = Splits(date=True, **chosen)
-    found, _ = made(chdb_engine, known, sent, splits, channels=["EMAIL"], columns=columns)
+    found, _ = made(engine, known, sent, Splits(date=True, **chosen), channels=["EMAIL"], columns=columns)
     counted = {
         row["campaign.id"]: (row["campaign-stats.sent"], row["campaign-stats.unique_sent"])
         for row in found["EMAIL"]
         if row["split.date"] == date(2025, 3, 2)
     }
     assert {name: numbers for name, numbers in counted.items() if numbers != (0, 0)} == expected
+
+
+@pytest.mark.parametrize(("chosen", "expected"), RUNS, ids=["whole", "runs", "both"])
+def test_who_got_several_runs_is_one_user_of_their_parent(
+    chdb_engine: Engine, chosen: dict[str, bool], expected: dict[str, tuple[int, int]]
+) -> None:
+    check_runs(chdb_engine, chosen, expected)
+
+
+@pytest.mark.parametrize(("chosen", "expected"), RUNS, ids=["whole", "runs", "both"])
+def test_they_are_one_user_on_a_cluster(
+    cluster_engine: Engine, chosen: dict[str, bool], expected: dict[str, tuple[int, int]]
+) -> None:
+    check_runs(cluster_engine, chosen, expected)
 
 
 def test_a_parent_beside_its_children_has_a_row_only_for_events_of_its_own(chdb_engine: Engine) -> None:

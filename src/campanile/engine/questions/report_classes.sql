@@ -8,13 +8,7 @@
 SELECT slot, day, class, count() AS total, uniqExactIf(user_key, class IN {people:Array(UInt16)}) AS uniques
 FROM
 (
-    SELECT
-        user_key,
-        {{part:report_member}},
-        {{part:report_day}},
-        arrayJoin({slots:Array(Array(UInt32))}[member]) AS slot,
-        {{part:row_class}} AS class
-    FROM {{events}}
-    WHERE {{part:report_range}} AND type IN {types:Array(String)}
+    SELECT user_key, day, class, arrayJoin({slots:Array(Array(UInt32))}[member]) AS slot
+    FROM ({{part:report_events}})
 )
 GROUP BY slot, day, class

@@ -6,15 +6,6 @@ SELECT {slots:Array(UInt32)}[member] AS slot, day, class, total, uniques
 FROM
 (
     SELECT member, day, class, count() AS total, uniqExactIf(user_key, class IN {people:Array(UInt16)}) AS uniques
-    FROM
-    (
-        SELECT
-            user_key,
-            {{part:report_member}},
-            {{part:report_day}},
-            {{part:row_class}} AS class
-        FROM {{events}}
-        WHERE {{part:report_range}} AND type IN {types:Array(String)}
-    )
+    FROM ({{part:report_events}})
     GROUP BY member, day, class
 )
