@@ -30,7 +30,15 @@ from campanile.reports.plan import Needs
 from campanile.reports.row_goals import PortionGoals
 from campanile.reports.row_numbers import PortionNumbers
 from campanile.reports.row_writer import Columns, Labelled, Outline, RowWriter
-from campanile.reports.rows_repository import UNLABELLED, Activity, Extents, RowsRepository, Scope, implied
+from campanile.reports.rows_repository import (
+    PORTIONS_AT_ONCE,
+    UNLABELLED,
+    Activity,
+    Extents,
+    RowsRepository,
+    Scope,
+    implied,
+)
 from campanile.reports.schemas import CHANNELS, ReportSpec, ReportWarning
 from campanile.reports.selection import Labels, Target, choose, needs_labels, unknown_values
 from campanile.reports.sheet import Batch, Column, Sheet
@@ -46,10 +54,6 @@ ROWS_PER_PORTION = 16_000
 """Rows counted by one set of questions."""
 EVENTS_PER_PORTION = 3_000_000
 """Events behind them, about; a single campaign, or a single day of one, may have more."""
-PORTIONS_AT_ONCE = 2
-"""Portions that are counted side by side, each by one thread of the engine. Two threads for one portion find most
-places both, and put them together afterwards: they take four fifths of the time of one, where two portions side by
-side take half of it each."""
 DOCUMENTS_AT_ONCE = 50
 """Campaign documents in memory; each may be a megabyte."""
 LABELS_AT_ONCE = 500
@@ -236,7 +240,7 @@ class _Counter:
     def batches(self, targets: Sequence[Target], at_once: int | None) -> Iterator[Batch]:
         todo = self._todo(targets, at_once or TARGETS_PER_BLOCK)
         if at_once is None:
-            with closing(made_ahead(self._count, todo, PORTIONS_AT_ONCE)) as everything:
+            with closing(made_ahead(self._count_in_turn, todo, PORTIONS_AT_ONCE)) as everything:
                 yield from filter(None, map(self._rows, everything))
         else:  # nothing is asked that may not be wanted
             yield from filter(None, map(self._rows, map(self._count, todo)))
@@ -345,6 +349,10 @@ class _Counter:
                 events += shape.events
         if chosen:
             yield _Portion(chosen, None, events)
+
+    def _count_in_turn(self, todo: tuple[_Block, _Portion]) -> _Counted:
+        with self._repository.turns:
+            return self._count(todo)
 
     def _count(self, todo: tuple[_Block, _Portion]) -> _Counted:
         """Ask the engine about a portion; several are at it at once."""

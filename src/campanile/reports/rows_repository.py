@@ -7,6 +7,7 @@ Every method asks one question about the targets of a portion, as of the run's s
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -25,6 +26,11 @@ from campanile.metrics.rows import ALL_BITS, IMPLIED, IOS_SUBSTITUTE, METRIC_NUM
 from campanile.metrics.snapshots import Cells
 from campanile.reports.answers import Answer
 from campanile.workspaces.schemas import WorkspaceSettings
+
+PORTIONS_AT_ONCE = 2
+"""Portions of all files that are counted side by side, each by one thread of the engine. Two threads for one portion
+find most places both, and put them together afterwards: they take four fifths of the time of one, where two portions
+side by side take half of it each."""
 
 UNLABELLED = "\n"
 """Locale or variation of events that name none."""
@@ -100,10 +106,13 @@ class Attributed(NamedTuple):
 
 
 class RowsRepository:
-    """Asks the engine, one question at a time: a report leaves room for those who wait for an answer."""
+    """Asks the engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.turns = threading.BoundedSemaphore(PORTIONS_AT_ONCE)
+        """To be held while a portion of a file is counted: however many files are made, some of the engine's handles
+        are left for those who wait for an answer."""
 
     def extents(self, workspace: str, window: Window, as_of: int) -> Extents:
         """Which campaigns have something in the window."""
