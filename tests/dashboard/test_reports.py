@@ -140,6 +140,16 @@ def test_a_run_shows_how_to_fetch_its_file(site: Site, base: str, tmp_path: Path
         assert (fetched.status_code, fetched.content) == (200, file.content), command
 
 
+def test_a_run_says_until_when_it_waits(site: Site, base: str) -> None:
+    east = {"type": "daily", "time": "06:00", "time_zone": "Pacific/Kiritimati"}
+    _, run_id = run(site, "Planned far in the east", schedule=east)
+    page = site.viewer.get(f"{base}/runs/{run_id}").text
+    assert "Waiting for the end of its days" in page
+    assert '<dt>Waits until</dt><dd><time datetime="2026-03-19T00:00:00+00:00">' in page
+    _, run_id = run(site, "Planned at home")
+    assert "Waits until" not in site.viewer.get(f"{base}/runs/{run_id}").text
+
+
 def prepared(call: str, command: list[str], site: Site, folder: Path) -> tuple[str, str]:
     """The file name and the signature that a call makes, with what goes over the network taken out."""
     head = call.partition("curl" if command[0] == "sh" else "url =")[0]

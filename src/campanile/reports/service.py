@@ -11,6 +11,7 @@ from campanile.reports.listing import Query
 from campanile.reports.names import is_name, stem
 from campanile.reports.periods import AbsolutePeriod, Period, RollingPeriod, covered
 from campanile.reports.preview import Preview, PreviewService
+from campanile.reports.runs.orders import ready_at
 from campanile.reports.runs.schemas import ERRORS, UNFINISHED, File, Run, RunState
 from campanile.reports.runs.service import Query as RunQuery
 from campanile.reports.runs.service import RunService
@@ -47,5 +48,6 @@ __all__ = [
     "expression_faults",
     "is_active",
     "is_name",
+    "ready_at",
     "stem",
 ]

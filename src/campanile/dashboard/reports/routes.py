@@ -24,7 +24,7 @@ from campanile.http.pages import PAGE_HEADERS, PageResponse
 from campanile.http.responses import ReadyResponse
 from campanile.http.visits import AnyRequest, PageGate, Visit, enter_workspace
 from campanile.reports.schemas import State
-from campanile.reports.service import DefinitionService, DownloadService, Query, RunService
+from campanile.reports.service import DefinitionService, DownloadService, Query, RunService, ready_at
 
 BASE = "/w/{workspace_id:str}/reports"
 SEARCH_CHARACTERS = 200
@@ -146,6 +146,7 @@ async def _run(visit: Visit, services: ReportGate, run_id: str, error: Campanile
         row=row,
         run=run,
         channel=phrases.channel,
+        waits_until=ready_at(run, visit.workspace.settings.timezone) if run.state == "WAITING_FOR_DATA" else None,
         problem="" if error is None else str(error),
         snippets=snippets(run, services.settings.resolved_base_url) if row.downloadable else None,
         key_variable=KEY,
