@@ -21,7 +21,7 @@ from campanile.cli.main import main
 from campanile.client import Client
 from tests.support.kafka import kafka_broker
 from tests.support.nats import NatsServer, nats_server
-from tests.support.processes import free_ports, scratch_folder, wait_until
+from tests.support.processes import free_ports, scratch_folder
 from tests.support.server import Campanile, Credentials, Server, running_server
 
 CAMPAIGN = "68e0c0ffee0000000000000b"
@@ -153,9 +153,12 @@ class ConsumerProcess(Campanile):
         """Batches acknowledged so far, over all starts."""
         return self.log.read_text().count('"message": "batch"')
 
-    def wait_for_batches(self, count: int) -> None:
-        target = self.batches() + count
-        wait_until(lambda: self.batches() >= target, self._process, what="campanile consume")
+    def wait_for_batches(self, count: int, *, since: int = 0) -> None:
+        """Until there are so many batches more than `since`: some may be there before anybody waits for them."""
+        self.wait_until(lambda: self.batches() >= since + count)
+
+    def wait_for_word(self, word: str) -> None:
+        self.wait_until(lambda: word in self.log.read_text())
 
     def finish(self) -> int:
         """Wait until it ends by itself; its exit code."""
@@ -249,15 +252,18 @@ def test_killed_consumers_and_servers_lose_nothing_and_count_nothing_twice(
     desk.publish(records(*(event(number) for number in range(count))))
     flags = ("--batch", "50", "--errors", str(tmp_path / "errors"))
     process = ConsumerProcess(tmp_path / "killed", server, shop, *desk.flags, *flags)
+    done = 0
     for batches in desk.kills:
         process.start()
-        process.wait_for_batches(batches)
+        process.wait_for_batches(batches, since=done)
         process.kill()
+        done = process.batches()
     process.start()
-    process.wait_for_batches(2)
+    process.wait_for_batches(2, since=done)
     server.kill()
+    done = process.batches()
     server.start()
-    process.wait_for_batches(5)
+    process.wait_for_batches(5, since=done)
     assert process.end() == 0
     assert process.batches() < count / 50, "everything was read before the last kill: the test proves little"
     code, totals = run(tmp_path / "last", server, shop, desk, *flags)
@@ -274,7 +280,7 @@ def test_who_is_asked_to_end_leaves_nothing_behind(
     flags = ("--errors", str(tmp_path / "errors"), "--metrics-port", str(port))
     process = ConsumerProcess(tmp_path / "ended", server, shop, *desk.flags, *flags)
     process.start()
-    process.wait_for_batches(1)
+    process.wait_for_batches(1, since=0)
     metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     assert 'consume_messages_total{result="accepted"}' in metrics
     assert process.end() == 0
@@ -294,12 +300,12 @@ def test_a_broker_that_comes_back_is_read_on(
     desk.publish(records(event(1)))
     process = ConsumerProcess(tmp_path / "waiting", server, shop, *desk.flags, "--errors", str(tmp_path / "errors"))
     process.start()
-    process.wait_for_batches(1)
+    process.wait_for_batches(1, since=0)
     nats_running.stop()
-    wait_until(lambda: "broker_not_ready" in process.log.read_text(), what="a remark in the log")
+    process.wait_for_word("broker_not_ready")
     nats_running.start()
     desk.publish(records(event(2)))
-    process.wait_for_batches(1)
+    process.wait_for_batches(1, since=1)
     assert process.end() == 0
     assert counted(server, shop)["TOTAL"] == 2
 
@@ -373,5 +379,5 @@ def test_a_broker_that_is_not_there_is_named_and_a_signal_ends_the_waiting(
     address = f"127.0.0.1:{port}" if flag == "--kafka" else f"nats://127.0.0.1:{port}"
     process = ConsumerProcess(tmp_path / "alone", server, shop, flag, address, "--errors", str(tmp_path / "errors"))
     process.start()
-    wait_until(lambda: "broker_not_ready" in process.log.read_text(), what="a remark in the log")
+    process.wait_for_word("broker_not_ready")
     assert process.end() == 0

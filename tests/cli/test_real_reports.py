@@ -65,7 +65,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 def test_from_a_definition_to_a_file(shop: Shop, tmp_path: Path) -> None:
-    daily = ("--channel", "EMAIL", "--period", "yesterday", "--schedule", "daily", "--time", "06:00")
+    daily = ("--channel", "EMAIL", "--period", "last_7_days", "--schedule", "daily", "--time", "06:00")
     created = shop.report("create", "Daily mail", *daily)
     assert created.returncode == 0, created.stderr
     assert "Daily mail (rep_" in created.stdout

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,8 +71,16 @@ class Campanile(ABC):
                 stderr=log,
                 start_new_session=True,
             )
+        self.wait_until(self.ready)
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Ask `ready` until it says yes.
+
+        Raises:
+            RuntimeError: it ended, or took too long and was ended; the message ends with its log.
+        """
         try:
-            wait_until(self.ready, self._process, what=f"campanile {self.command[0]}")
+            wait_until(ready, self._process, what=f"campanile {self.command[0]}")
         except (RuntimeError, TimeoutError) as error:
             self.kill()
             raise RuntimeError(f"{error}\n{self.log.read_text()[-4000:]}") from error
