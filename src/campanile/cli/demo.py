@@ -35,6 +35,8 @@ from campanile.settings import Settings, load_settings
 METRIC_TYPES: tuple[MetricType, ...] = ("TOTAL", "UNIQUE")
 DAYS_ASKED = 31
 """Days the statistics are asked for; the most the API takes."""
+INTAKE_RATE = 1_000_000
+"""Events per second that the server takes: its only sender need not wait."""
 LIVE_DAYS = 20
 """Age of a sample shop, in days, from which its oldest events are too old for live events."""
 
@@ -59,7 +61,8 @@ def demo(
     if not 0 <= seed <= 999_999:
         raise WrongUsage("--seed must be a number from 0 to 999999")
     folder = Path(data) if data else _cache_folder()
-    settings = load_settings(flags={"data": str(folder), "host": host, "port": port, "log_level": "warning"})
+    flags = {"data": str(folder), "host": host, "port": port, "log_level": "warning", "intake_rate": INTAKE_RATE}
+    settings = load_settings(flags=flags)
 
     from campanile.app import create_app
     from campanile.http.logs import configure_logging
