@@ -20,7 +20,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from tests.campaigns.companion import vectors
 from tests.mcp.shop import INGEST, MANAGE, SALE, fill
 from tests.stats.inprocess import basic
-from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder, stop, wait_until
+from tests.support.processes import DIE_WITH_PARENT, free_ports, scratch_folder, status_of, stop, wait_until
 from tests.support.server import Server, running_server
 
 pytestmark = pytest.mark.slow
@@ -79,13 +79,7 @@ def _address(server: Server) -> Iterator[str]:
     command = [PROGRAM, "mcp", "--transport", "http", "--port", str(port), "--server", server.url]
     process = subprocess.Popen([*DIE_WITH_PARENT, *command], env=_environment(server))
 
-    def ready() -> bool:
-        try:
-            return httpx.post(f"http://127.0.0.1:{port}/mcp").status_code == 401
-        except httpx.TransportError:
-            return False
-
-    wait_until(ready, process, what="campanile mcp")
+    wait_until(lambda: status_of(f"http://127.0.0.1:{port}/mcp", "POST") == 401, process, what="campanile mcp")
     yield f"http://127.0.0.1:{port}/mcp"
     stop(process, gently=10)
 

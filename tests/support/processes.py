@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
 """Prefix of a command: the kernel kills the program when the thread that started it ends, however that happens."""
@@ -51,6 +53,22 @@ def wait_until(
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not answer within {seconds:.0f} seconds")
         time.sleep(0.02)
+
+
+def status_of(url: str, method: str = "GET") -> int:
+    """The status a server on this machine answers with; 0 if nobody answers.
+
+    Cheap enough to ask again and again: the usual client reads all certificates for every call.
+    """
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=5)
+    try:
+        connection.request(method, parts.path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
 
 
 def stop(process: subprocess.Popen[bytes], *, gently: float = 0) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from tests.support.processes import DIE_WITH_PARENT, free_ports, stop, wait_until
+from tests.support.processes import DIE_WITH_PARENT, free_ports, status_of, stop, wait_until
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
 
@@ -26,7 +26,7 @@ def s3_server() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: _answers(port), process, what="the S3 server")
+        wait_until(lambda: 0 < status_of(f"http://127.0.0.1:{port}/moto-api/") < 500, process, what="the S3 server")
         yield f"http://127.0.0.1:{port}"
     finally:
         stop(process)
@@ -57,14 +57,3 @@ def _get(url: str, path: str) -> str:
     text = answer.read().decode()
     connection.close()
     return text
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/moto-api/")
-        return connection.getresponse().status < 500
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

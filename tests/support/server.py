@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
-
-from tests.support.processes import DIE_WITH_PARENT, free_ports, stop, wait_until
+from tests.support.processes import DIE_WITH_PARENT, free_ports, status_of, stop, wait_until
 
 STOP_SECONDS = 20
 WITHOUT_FILE_POWERS = (*DIE_WITH_PARENT[:-1], "--bounding-set=-dac_override,-dac_read_search,-fowner", "--")
@@ -132,9 +130,7 @@ class Server(Campanile):
 
     def ready(self) -> bool:
         """Whether `/readyz` says yes now."""
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        return False
+        return status_of(f"{self.url}/readyz") == 200
 
     def create_workspace(self, name: str) -> Credentials:
         made = json.loads(self.run("workspace", "create", name, "--json"))
