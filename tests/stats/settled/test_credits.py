@@ -116,15 +116,15 @@ def test_any_range_of_random_histories(asking: Asking, kind: Any) -> None:
 def test_any_range_on_a_cluster(cluster_engine: Engine, kind: Any) -> None:
     asking = Asking(cluster_engine, Scene(SEED, 10), FixedClock(NOW), after=60)
     try:
-        check_ranges(asking, kind)
+        check_ranges(asking, kind, campaigns=10)
     finally:
         asking.settled.close()
 
 
-def check_ranges(asking: Asking, kind: Any) -> None:
+def check_ranges(asking: Asking, kind: Any, campaigns: int = 25) -> None:
     chance = Random(SEED)
     names = [campaign.campaign_id for campaign in asking.batch.campaigns]
-    chosen = chance.sample(names, min(25, len(names)))
+    chosen = chance.sample(names, min(campaigns, len(names)))
     chosen += sorted({name for name, *_ in asking.batch.expected_control(kind, names, always(asking.scene))})[:5]
     levels = {name: chance.sample(LEVELS, 3) for name in chosen}
     goals = [each.campaign_id for each in asking.batch.campaigns if each.campaign_id in levels and each.goals]
