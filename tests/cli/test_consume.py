@@ -280,7 +280,7 @@ def test_who_is_asked_to_end_leaves_nothing_behind(
     flags = ("--errors", str(tmp_path / "errors"), "--metrics-port", str(port))
     process = ConsumerProcess(tmp_path / "ended", server, shop, *desk.flags, *flags)
     process.start()
-    process.wait_for_batches(1, since=0)
+    process.wait_for_batches(1)
     metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     assert 'consume_messages_total{result="accepted"}' in metrics
     assert process.end() == 0
@@ -300,7 +300,7 @@ def test_a_broker_that_comes_back_is_read_on(
     desk.publish(records(event(1)))
     process = ConsumerProcess(tmp_path / "waiting", server, shop, *desk.flags, "--errors", str(tmp_path / "errors"))
     process.start()
-    process.wait_for_batches(1, since=0)
+    process.wait_for_batches(1)
     nats_running.stop()
     process.wait_for_word("broker_not_ready")
     nats_running.start()
